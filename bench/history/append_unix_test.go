@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // The limit lets half of the second record through, which must be taken back.
@@ -51,5 +52,30 @@ func TestAppendToFullDiskLeavesNoHalfLine(t *testing.T) {
 	}
 	if string(after) != string(before) {
 		t.Errorf("the file changed from\n%s\nto\n%s", before, after)
+	}
+}
+
+// Taking back half a line is safe only while no other process can append.
+func TestAppendWaitsForTheLock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "results.jsonl")
+	other, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if err := lock(other); err != nil {
+		t.Fatal(err)
+	}
+
+	done := make(chan error, 1)
+	go func() { done <- Append(path, sample("r1", "abc1234", 10)) }()
+	select {
+	case err := <-done:
+		t.Fatalf("Append returned %v while another process held the lock", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	other.Close()
+	if err := <-done; err != nil {
+		t.Fatal(err)
 	}
 }
