@@ -72,13 +72,15 @@ func (c *Conn) Close() error {
 // fail describes a connection's error. Where the host says no more than that
 // the other end is gone, that is a matter of the network and worth another try.
 func (c *Conn) fail(err error, op string) error {
-	err = c.host.fail(err, op)
-	if e, ok := err.(*callError); ok && e.status != abi.Cancelled {
-		category := abi.CategoryInternal
-		if e.status == abi.Closed || e.status == abi.Failed {
-			category = abi.CategoryTransientNetwork
-		}
-		return &abi.Error{Category: category, Message: e.Error()}
+	err = c.host.fail(err, "sdk: "+op)
+	e, ok := err.(*callError)
+	switch {
+	case !ok:
+		return err
+	case e.reason != nil:
+		return e.reason
+	case e.status == abi.Closed || e.status == abi.Failed:
+		return &abi.Error{Category: abi.CategoryTransientNetwork, Message: e.Error()}
 	}
-	return err
+	return &abi.Error{Category: abi.CategoryInternal, Message: e.Error()}
 }

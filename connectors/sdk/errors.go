@@ -7,22 +7,27 @@ import (
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
 )
 
-// callError is a host call that returned a status other than Cancelled, with
-// what the host had to say about it.
+// callError is a host call that returned a status other than Failed and
+// Cancelled. It matches that status, and what the host had to say about it.
 type callError struct {
 	op     string
 	status abi.Status
-	text   string // empty: the host said nothing
+	reason *abi.Error // nil: the host said nothing
 }
 
 func (e *callError) Error() string {
-	if e.text != "" {
-		return e.op + ": " + e.text
+	if e.reason != nil {
+		return e.reason.Error()
 	}
 	return e.op + ": " + e.status.String()
 }
 
-func (e *callError) Unwrap() error { return e.status }
+func (e *callError) Unwrap() []error {
+	if e.reason != nil {
+		return []error{e.status, e.reason}
+	}
+	return []error{e.status}
+}
 
 // status returns nil for OK, else the error of op.
 func (h *Host) status(s abi.Status, op string) error {
@@ -32,38 +37,30 @@ func (h *Host) status(s abi.Status, op string) error {
 	return h.fail(s, op)
 }
 
-// fail makes an error of err, a status that the call named op returned. The
-// host's last error is either the JSON of an [abi.Error], which is then the
-// error, or a line of text.
+// fail makes an error of err, a status that the call named op returned.
 func (h *Host) fail(err error, op string) error {
 	status, ok := err.(abi.Status)
 	if !ok || status == abi.Cancelled {
 		return err
 	}
-	text := h.lastError()
-	if len(text) > 0 && text[0] == '{' {
-		if e, err := parseError(text); err == nil {
-			return e
-		}
+	reason := h.lastError()
+	if status == abi.Failed && reason != nil {
+		return reason
 	}
-	return &callError{op: op, status: status, text: string(text)}
+	return &callError{op: op, status: status, reason: reason}
 }
 
-// lastError returns the host's description of the last error, or nothing.
-func (h *Host) lastError() []byte {
-	buf := make([]byte, abi.MaxLogLine)
-	for range 2 {
-		r := h.abi.LastError(buf)
-		if need, ok := abi.Needs(r); ok && need <= abi.MaxControl {
-			buf = make([]byte, need)
-			continue
-		}
-		if n, err := abi.Check(r); err == nil && n <= len(buf) {
-			return buf[:n]
-		}
-		break
+// lastError returns the host's description of the last error, or nil.
+func (h *Host) lastError() *abi.Error {
+	message, err := h.fill("", func(buf []byte) int32 { return h.abi.LastError(buf) })
+	if err != nil || len(message) == 0 {
+		return nil
 	}
-	return nil
+	e, err := parseError(message)
+	if err != nil {
+		return nil
+	}
+	return e
 }
 
 // broken is the error of a host that answered what the contract rules out.
@@ -74,29 +71,30 @@ func broken(op string) error {
 // describe turns what a connector returned into what goes over the boundary: a
 // status to return as it is, or Failed and the error to hand over first.
 func describe(err error) (abi.Status, *abi.Error) {
-	var described *abi.Error
-	if errors.As(err, &described) && described != nil {
-		if error(described) == err {
-			return abi.Failed, described
-		}
-		// Text that was wrapped around it says where; the rest stays.
-		e := *described
-		if text := err.Error(); text != described.Error() {
-			e = abi.Error{Category: e.Category, Message: text, Code: e.Code, Field: e.Field, Column: e.Column, CommitState: e.CommitState}
-		}
-		return abi.Failed, &e
-	}
-	if status, ok := err.(abi.Status); ok && status < abi.OK && status != abi.Failed {
-		return status, nil
-	}
 	// These two are answers of their own: the run is over, or the stage at the
-	// other end is and knows why. The rest is told as text.
+	// other end is and knows why.
 	for _, status := range [...]abi.Status{abi.Cancelled, abi.Closed} {
 		if errors.Is(err, status) {
 			return status, nil
 		}
 	}
-	return abi.Failed, &abi.Error{Category: abi.CategoryInternal, Message: err.Error()}
+	if status, ok := err.(abi.Status); ok && status < abi.OK && status != abi.Failed {
+		return status, nil
+	}
+
+	var e *abi.Error
+	if !errors.As(err, &e) || e == nil {
+		return abi.Failed, &abi.Error{Category: abi.CategoryInternal, Message: err.Error()}
+	}
+	described := *e
+	if text := err.Error(); text != e.Error() {
+		// Text was wrapped around it and says where. It holds detail and hint too.
+		described.Message, described.Detail, described.Hint = text, "", ""
+	}
+	if described.Category == "" {
+		described.Category = abi.CategoryInternal
+	}
+	return abi.Failed, &described
 }
 
 // cut returns s, or as much of its start as fits into n bytes without splitting

@@ -1,7 +1,7 @@
 package sdk
 
 import (
-	"runtime/debug"
+	"runtime"
 
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
 )
@@ -127,7 +127,9 @@ func (g *guest) call(name string, want guestState, f func() error) (status abi.S
 			if g.state == guestOpen {
 				g.state = guestBroken
 			}
-			g.host.Log(abi.LogError, "panic in "+name+": "+panicText(v)+"\n"+string(debug.Stack()))
+			stack := make([]byte, abi.MaxLogLine)
+			stack = stack[:runtime.Stack(stack, false)]
+			g.host.Log(abi.LogError, "panic in "+name+": "+panicText(v)+"\n"+string(stack))
 			status = g.failed(&abi.Error{
 				Category: abi.CategoryInternal,
 				Message:  "connector panicked in " + name + ": " + panicText(v),

@@ -1,6 +1,7 @@
 package sdk
 
 import (
+	"errors"
 	"io"
 	"runtime"
 	"unsafe"
@@ -117,7 +118,7 @@ func (h *Host) Checkpoint(c abi.Checkpoint) error {
 // StateGet returns a copy of the value under key and whether there is one.
 func (h *Host) StateGet(key string) (value []byte, ok bool, err error) {
 	value, err = h.fill("sdk: state get", func(buf []byte) int32 { return h.abi.StateGet(key, buf) })
-	if err == abi.NotFound {
+	if errors.Is(err, abi.NotFound) {
 		return nil, false, nil
 	}
 	return value, err == nil, err
@@ -157,8 +158,7 @@ func alignedBuffer(n int) []byte {
 	return b[skip : int(skip)+n : int(skip)+n+bufferSlack]
 }
 
-// fill calls get with a buffer that is large enough. Its error is the bare
-// status when that is NotFound.
+// fill calls get with a buffer that is large enough.
 func (h *Host) fill(op string, get func(buf []byte) int32) ([]byte, error) {
 	buf := make([]byte, 4096)
 	for range 8 { // the value may grow between two calls, but not for ever
@@ -169,6 +169,8 @@ func (h *Host) fill(op string, get func(buf []byte) int32) ([]byte, error) {
 		}
 		n, err := abi.Check(r)
 		switch {
+		case op == "": // of lastError, which must not ask itself why it failed
+			return buf[:min(n, len(buf))], err
 		case err == abi.NotFound:
 			return nil, err
 		case err != nil:

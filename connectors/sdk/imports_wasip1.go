@@ -7,7 +7,7 @@ import (
 )
 
 // The functions of the host. Every slice and string crosses as an address and a
-// length; a nil slice has the address 0.
+// length.
 
 //go:wasmimport rapidbyte emit_batch
 //go:noescape
@@ -137,7 +137,11 @@ func (wasmHost) StatePut(key string, value []byte) abi.Status {
 }
 
 func (wasmHost) StateCAS(key string, old, value []byte) int32 {
-	return stateCAS(text(key), int32(len(key)), address(old), int32(len(old)), address(value), int32(len(value)))
+	oldLen := int32(len(old))
+	if old == nil {
+		oldLen = -1 // there must be no value yet
+	}
+	return stateCAS(text(key), int32(len(key)), address(old), oldLen, address(value), int32(len(value)))
 }
 
 func (wasmHost) LastError(buf []byte) int32 {
