@@ -145,6 +145,8 @@ type launcher struct {
 func launchers() []launcher {
 	return []launcher{
 		{"local", startInstalled},
+		{"docker", startDocker},
+		{"download", startDownloaded},
 	}
 }
 

@@ -59,28 +59,34 @@ func tempParent(a account, candidates ...string) (string, error) {
 	return "", fmt.Errorf("no folder for the server: of %s none can be entered by the server's user and is short enough for a socket's path; set TMPDIR", strings.Join(candidates, ", "))
 }
 
-// sweep removes the folders of servers whose process is dead, and stops servers that outlived it. A living process
-// holds a lock on its folder's owner file; the kernel drops it however the process ends.
+// sweep removes the folders of servers whose process is dead, and stops servers that outlived it.
 func sweep(parent string) {
 	dirs, _ := filepath.Glob(filepath.Join(parent, dirPrefix+"*")) // the only error is a bad pattern
 	for _, dir := range dirs {
-		owner, err := os.OpenFile(filepath.Join(dir, "owner"), os.O_RDWR, 0)
-		if errors.Is(err, os.ErrNotExist) {
+		file := filepath.Join(dir, "owner")
+		if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
 			// Either its process has not come to making the file, or a removal was cut short.
 			if info, err := os.Lstat(dir); err == nil && info.IsDir() && time.Since(info.ModTime()) > 10*time.Minute {
 				_ = os.RemoveAll(dir)
 			}
 			continue
 		}
-		if err != nil {
-			continue // another user's
-		}
-		if syscall.Flock(int(owner.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+		if abandoned(file) {
 			stopOrphan(dir)
 			_ = os.RemoveAll(dir) // what is left, the next sweep tries again
 		}
-		owner.Close()
 	}
+}
+
+// abandoned reports whether the process that made an owner file is dead. A living one holds a lock on it, which the
+// kernel drops however the process ends. Another user's file, which cannot be opened, is never abandoned.
+func abandoned(file string) bool {
+	owner, err := os.OpenFile(file, os.O_RDWR, 0)
+	if err != nil {
+		return errors.Is(err, os.ErrNotExist)
+	}
+	defer owner.Close()
+	return syscall.Flock(int(owner.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
 }
 
 // stopOrphan ends the server of a folder, if there is one. The number in its file may have gone to another process
