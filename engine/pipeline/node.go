@@ -346,8 +346,8 @@ func (t *tree) alias(n *ast.AliasNode, path string) *node {
 
 // fits refuses a node that aliases have made too large.
 func (t *tree) fits(n *node, path string) *node {
-	if n.size <= maxNodes {
-		return n
+	if n.size <= maxNodes || t.nodes > maxNodes {
+		return n // in the second case that is known
 	}
 	t.errorf(n.pos, path, "%s: more than %d values, with what its aliases stand for", name(path), maxNodes)
 	return broken(n.pos)

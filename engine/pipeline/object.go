@@ -394,10 +394,6 @@ func (t *tree) plain(n *node, path string) any {
 		return l
 	case kindNull:
 		t.errorf(n.pos, path, `%s: has no value; remove the key, or write "" for empty text`, path)
-	case kindFloat:
-		if f := n.value.(float64); math.IsInf(f, 0) || math.IsNaN(f) {
-			t.errorf(n.pos, path, "%s: not a finite number; quote it if it is text", path)
-		}
 	}
 	return n.value
 }

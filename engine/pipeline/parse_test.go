@@ -212,6 +212,38 @@ func TestNoHome(t *testing.T) {
 	}
 }
 
+// What would make the parser slow or deep is refused before it sees it.
+func TestLimits(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"brackets":  {"a: " + strings.Repeat("[", 20_000), "p:1:68: not valid YAML: nested too deeply"},
+		"dashes":    {strings.Repeat("- ", 10_000), "p:1:1001: not valid YAML: nested too deeply"},
+		"documents": {strings.Repeat("---\n", 10_000), "p:3:1: not valid YAML: a second document; a file describes one pipeline"},
+		"values":    {minimal + "x: [" + strings.Repeat("1,", 20_000) + "]\n", "p:5:1: x: unknown key (known: version, pipeline, source, transforms, destination, state, resources)\np:5:19975: more than 10000 values; is this a pipeline?"},
+	} {
+		if _, err := Parse("p", []byte(c.text), nil); err == nil || err.Error() != c.want {
+			t.Errorf("%s: got %.300v\nwant %s", name, err, c.want)
+		}
+	}
+}
+
+func TestMergeOfSeveral(t *testing.T) {
+	p, err := Parse("p", []byte(`version: "1.0"
+? pipeline
+: p
+source: {use: a, config: &a {x: 1, y: 1}, streams: [{name: t, sync_mode: full_refresh}]}
+transforms: [{use: c, config: &b {y: 2, z: 2}}]
+destination: {use: b, config: {z: 3, <<: [*a, *b]}, write_mode: append}
+`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The mapping's own keys win, then the first that is merged.
+	want := map[string]any{"x": int64(1), "y": int64(1), "z": int64(3)}
+	if got := p.Destination.Config; !reflect.DeepEqual(got, want) {
+		t.Errorf("config is %v, want %v", got, want)
+	}
+}
+
 // The files that come with the project parse with an empty environment.
 func TestShippedPipelines(t *testing.T) {
 	t.Setenv("HOME", "/home/u")
