@@ -88,7 +88,7 @@ func (g *wasmGuest) close() error { return g.module.Close(context.Background()) 
 
 // failure classifies an error of wazero: the guest is gone.
 func (g *wasmGuest) failure(export string, err error) error {
-	said := g.output.firstLine()
+	said := g.output.obituary()
 	var exit *sys.ExitError
 	switch {
 	case errors.As(err, &exit) && exit.ExitCode() == hostfuncs.ExitOverdue:
@@ -105,7 +105,11 @@ func (g *wasmGuest) failure(export string, err error) error {
 	case strings.Contains(err.Error(), "(recovered by wazero)"):
 		return &GuestError{Failure: GuestHostPanic, Export: export, Text: hostfuncs.Printable(firstLine(err.Error()), 300)}
 	}
-	return &GuestError{Failure: GuestTrap, Export: export, Text: hostfuncs.Printable(firstLine(err.Error()), 300)}
+	text := hostfuncs.Printable(firstLine(err.Error()), 300)
+	if said != "" {
+		text = said + " (" + text + ")"
+	}
+	return &GuestError{Failure: GuestTrap, Export: export, Text: text}
 }
 
 // nativeGuest is a connector linked into this program.
@@ -154,8 +158,16 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (t *tail) firstLine() string {
-	return hostfuncs.Printable(firstLine(t.buf.String()), 300)
+// obituary returns the line in which the guest's runtime says why it died, or
+// else the first line it printed.
+func (t *tail) obituary() string {
+	text := t.buf.String()
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+			return hostfuncs.Printable(strings.TrimSpace(line), 300)
+		}
+	}
+	return hostfuncs.Printable(firstLine(text), 300)
 }
 
 func firstLine(s string) string {

@@ -9,12 +9,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/experimental"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs"
@@ -166,6 +168,8 @@ func (m *module) open(ctx context.Context, config wazero.RuntimeConfig, wasm []b
 	if err := hostfuncs.Register(ctx, r); err != nil {
 		return fmt.Errorf("host functions: %w", err)
 	}
+	// Functions compile independently; without this one core does it all.
+	ctx = experimental.WithCompilationWorkers(ctx, runtime.GOMAXPROCS(0))
 	compiled, err := r.CompileModule(ctx, wasm)
 	if err != nil {
 		return fmt.Errorf("module is not valid: %w", err)

@@ -193,7 +193,7 @@ func (s *stage) run(stream string, request []byte, in, out *hostfuncs.Link) erro
 // describe says where an error happened, and prefers what the host saw first
 // hand over a guest's account of it.
 func (s *stage) describe(err error) error {
-	phase, _ := s.inst.Clock.State()
+	phase := s.inst.ErrorPhase()
 	if errors.Is(err, context.Canceled) || errors.Is(err, abi.Cancelled) {
 		if s.plan.role != abi.RoleDestination || phase != abi.PhaseCommit {
 			return err

@@ -52,7 +52,7 @@ func (i *Instance) EmitBatch(batch []byte, rows int32) abi.Status {
 	size := f.Len()
 	if err := i.out.Put(i.ctx, f); err != nil {
 		f.Release()
-		return abi.Cancelled
+		return i.cancelled()
 	}
 	i.Clock.Switch(Copy)
 
@@ -95,7 +95,7 @@ func (i *Instance) NextBatch(buf []byte) int32 {
 			return 0
 		}
 		if err != nil {
-			return int32(abi.Cancelled)
+			return int32(i.cancelled())
 		}
 		i.pending = f
 	}

@@ -45,6 +45,9 @@ func (i *Instance) Reply(kind abi.Reply, message []byte) abi.Status {
 	if len(message) > abi.MaxControl {
 		return i.refuse(abi.TooLarge, "reply: message too long")
 	}
+	if kind == abi.ReplyError && i.toldAt.IsZero() {
+		i.errPhase = i.Clock.phase
+	}
 	i.replies[kind] = append([]byte(nil), message...)
 	return abi.OK
 }

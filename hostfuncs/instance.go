@@ -98,6 +98,7 @@ type Instance struct {
 	replies  map[abi.Reply][]byte
 	logLines int
 	toldAt   time.Time // when the guest was first told of the cancellation
+	errPhase abi.Phase // what the guest was doing then, or when it described its error
 
 	rows, bytes atomic.Int64 // Progress
 }
@@ -159,6 +160,10 @@ func (i *Instance) TakeReply(kind abi.Reply) []byte {
 // refused login, or nil. It is what the guest's own error rests on, first hand.
 func (i *Instance) HostError() *abi.Error { return i.hostErr }
 
+// ErrorPhase returns what the guest was doing when it described its error or was
+// told of the cancellation; by the time an export returns it has moved on.
+func (i *Instance) ErrorPhase() abi.Phase { return i.errPhase }
+
 // Progress returns the rows and Arrow IPC bytes that passed so far: emitted by
 // a source, received by a destination. It may be called from any goroutine.
 func (i *Instance) Progress() (rows, bytes int64) { return i.rows.Load(), i.bytes.Load() }
@@ -172,13 +177,18 @@ func (i *Instance) enter() (leave Activity, status abi.Status) {
 		return leave, abi.OK
 	}
 
-	now := time.Now()
-	if i.toldAt.IsZero() {
-		i.toldAt = now
-	} else if now.Sub(i.toldAt) > i.opt.Grace {
+	if !i.toldAt.IsZero() && time.Since(i.toldAt) > i.opt.Grace {
 		panic(errOverdue)
 	}
-	return leave, abi.Cancelled
+	return leave, i.cancelled()
+}
+
+// cancelled remembers when and where the guest was first told, and tells it.
+func (i *Instance) cancelled() abi.Status {
+	if i.toldAt.IsZero() {
+		i.toldAt, i.errPhase = time.Now(), i.Clock.phase
+	}
+	return abi.Cancelled
 }
 
 // errOverdue ends a guest that goes on calling after its cancellation; see
@@ -188,7 +198,7 @@ var errOverdue = errors.New("hostfuncs: guest went on after its cancellation")
 // fail records err for last_error and HostError and returns the code for it.
 func (i *Instance) fail(err error) abi.Status {
 	if i.ctx.Err() != nil {
-		return abi.Cancelled
+		return i.cancelled()
 	}
 	var status abi.Status
 	if errors.As(err, &status) {
