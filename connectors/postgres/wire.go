@@ -50,9 +50,6 @@ const (
 	// wireBuffer is the input buffer a connection starts with: room for the
 	// answers of every statement but COPY, which asks for more.
 	wireBuffer = 16 << 10
-	// wireSlack is how far behind the input buffer's end a kernel may read, so
-	// that it can load eight bytes where a value has one.
-	wireSlack = 64
 	// maxMessage bounds a message outside COPY. A server has no reason to send a
 	// larger one; a broken proxy may.
 	maxMessage = 64 << 20
@@ -64,8 +61,9 @@ const (
 type wire struct {
 	conn *sdk.Conn
 
-	in   []byte // input buffer, wireSlack bytes of capacity behind its end
-	r, w int    // in[r:w] is unread
+	in    []byte // input buffer
+	r, w  int    // in[r:w] is unread
+	slack int    // bytes of capacity behind the buffer, which kernels may read
 
 	out []byte // output not sent yet
 
@@ -77,7 +75,7 @@ type wire struct {
 
 // newWire returns a wire over c, whose session is idle. It does not own c.
 func newWire(c *sdk.Conn) *wire {
-	return &wire{conn: c, in: make([]byte, wireBuffer, wireBuffer+wireSlack), tx: txIdle}
+	return &wire{conn: c, in: make([]byte, wireBuffer), tx: txIdle}
 }
 
 // text is one value of a query's answer.
@@ -148,6 +146,17 @@ func (w *wire) simple(sql string, keep bool) (rows [][]text, tag string, err err
 	}
 }
 
+// recover reads to ReadyForQuery after an error, so that the session is usable.
+// If the error ended the session there is nothing to read, and nothing to add.
+func (w *wire) recover() {
+	for {
+		typ, _, err := w.next()
+		if err != nil || typ == msgReady {
+			return
+		}
+	}
+}
+
 // appendQuery appends a Query message with sql to the output.
 func (w *wire) appendQuery(sql string) {
 	w.statements++
@@ -210,7 +219,7 @@ func (w *wire) need(n int) error {
 		} else if w.r == w.w {
 			w.r, w.w = 0, 0
 		}
-		if err := w.fill(); err != nil {
+		if err := w.fill(len(w.in)); err != nil {
 			return err
 		}
 	}
@@ -223,25 +232,29 @@ func (w *wire) compact() {
 	w.r = 0
 }
 
-// reserve makes the buffer at least n bytes long and keeps everything in it at
-// its place.
+// reserve makes the buffer at least n bytes long, with the slack behind it, and
+// keeps everything in it at its place.
 func (w *wire) reserve(n int) {
-	if n <= len(w.in) {
+	if n <= len(w.in) && len(w.in)+w.slack <= cap(w.in) {
 		return
 	}
-	size := max(n, 2*len(w.in))
-	in := make([]byte, size, size+wireSlack)
+	size := len(w.in)
+	if n > size {
+		size = max(n, 2*size)
+	}
+	in := make([]byte, size, size+w.slack)
 	copy(in, w.in[:w.w])
 	w.in = in
 }
 
-// fill reads once into the free end of the buffer, which must not be empty.
-func (w *wire) fill() error {
+// fill reads once, at most limit bytes, into the free end of the buffer, which
+// must not be empty.
+func (w *wire) fill(limit int) error {
 	if w.sent {
 		w.sent = false
 		w.roundTrips++
 	}
-	n, err := w.conn.Read(w.in[w.w:])
+	n, err := w.conn.Read(w.in[w.w:min(w.w+limit, len(w.in))])
 	w.w += n
 	if n == 0 && err == io.EOF {
 		return &abi.Error{
