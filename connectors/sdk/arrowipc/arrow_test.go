@@ -220,6 +220,11 @@ func arrowRecord(s *arrow.Schema, columns [][]value, rows int) arrow.Record {
 }
 
 func arrowArray(t arrow.DataType, column []value) arrow.Array {
+	switch t.ID() {
+	case arrow.INT16, arrow.INT32, arrow.INT64, arrow.FLOAT32, arrow.FLOAT64, arrow.DATE32, arrow.TIMESTAMP:
+		return arrowFixed(t, column)
+	}
+
 	b := array.NewBuilder(memory.DefaultAllocator, t)
 	for _, v := range column {
 		switch b := b.(type) {
@@ -247,18 +252,25 @@ func arrowArray(t arrow.DataType, column []value) arrow.Array {
 			} else {
 				b.Append(v)
 			}
-		default:
-			if v == nil {
-				b.AppendNull()
-				continue
-			}
-			one := array.NewData(t, 1, []*memory.Buffer{nil, memory.NewBufferBytes(v)}, nil, 0, 0)
-			if err := b.AppendValueFromString(array.MakeFromData(one).ValueStr(0)); err != nil {
-				panic(err)
-			}
 		}
 	}
 	return b.NewArray()
+}
+
+// arrowFixed makes an array of raw values, whose bytes need not be sensible.
+func arrowFixed(t arrow.DataType, column []value) arrow.Array {
+	width, nulls := t.(arrow.FixedWidthDataType).BitWidth()/8, 0
+	validity, data := make([]byte, bitmapLen(len(column))), make([]byte, width*len(column))
+	for row, v := range column {
+		if v == nil {
+			nulls++
+			continue
+		}
+		validity[row/8] |= 1 << (row % 8)
+		copy(data[row*width:], v)
+	}
+	return array.MakeFromData(array.NewData(t, len(column),
+		[]*memory.Buffer{memory.NewBufferBytes(validity), memory.NewBufferBytes(data)}, nil, nulls, 0))
 }
 
 // nullPatterns are the ways in which nulls can lie in a column.
