@@ -178,12 +178,37 @@ func TestWriteWideAndLongRows(t *testing.T) {
 				messages = append(messages, testMessage{batchOf(t, s, [][]any{part}), i})
 			}
 			h := newDestHost(t, dsn, method, "uneven_"+method, append(messages, testMessage{data: arrowipc.EOS}))
+			open := 0
+			tamper(h, func(b []byte) error {
+				open += prepares(b)
+				if open > maxStatements {
+					t.Errorf("%d statements are prepared at a time, want at most %d", open, maxStatements)
+				}
+				return nil
+			}, nil)
 			if err := write(h); err != nil {
 				t.Fatal(err)
+			}
+			if open != 0 {
+				t.Errorf("%d statements stay prepared", open)
 			}
 			wantRows(t, s, copyOut(t, conn, "uneven_"+method), reference(s, [][]any{all}, copyPrefix))
 		})
 	}
+}
+
+// prepares returns how many statements more are prepared after the messages.
+func prepares(b []byte) (more int) {
+	for len(b) >= headerSize {
+		switch b[0] {
+		case msgParse:
+			more++
+		case msgClose:
+			more--
+		}
+		b = b[min(len(b), 1+int(be32(b[1:]))):]
+	}
+	return more
 }
 
 // TestWriteModes appends and replaces, in a table that the destination made.
