@@ -100,6 +100,8 @@ func honest(jar []byte) string {
 // elsewhere gives the test a cache folder of its own, and a folder for temporary files that any user can enter.
 func elsewhere(t *testing.T) {
 	t.Helper()
+	t.Setenv("HOME", t.TempDir()) // macOS
+	t.Setenv("XDG_CACHE_HOME", filepath.Join(os.Getenv("HOME"), ".cache"))
 	dir, err := os.MkdirTemp("/tmp", "pgtest-") // t.TempDir is closed to others
 	if err == nil {
 		err = os.Chmod(dir, 0o755)
@@ -109,8 +111,6 @@ func elsewhere(t *testing.T) {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	t.Setenv("TMPDIR", dir)
-	t.Setenv("HOME", t.TempDir()) // macOS
-	t.Setenv("XDG_CACHE_HOME", filepath.Join(os.Getenv("HOME"), ".cache"))
 }
 
 func TestDownload(t *testing.T) {
