@@ -6,8 +6,10 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -82,9 +84,25 @@ func openSuite() {
 	if suite.server == nil {
 		return
 	}
-	if suite.env, suite.err = lab.Open(ctx, suite.server, grid); suite.err == nil {
-		suite.err = suite.env.WriteHead(os.Stdout)
+	if suite.env, suite.err = lab.Open(ctx, suite.server, grid); suite.err != nil {
+		return
 	}
+	go stopOnSignal(suite.server, suite.env)
+	suite.err = suite.env.WriteHead(os.Stdout)
+}
+
+// stopOnSignal leaves nothing behind when the suite is interrupted; package
+// testing would just die.
+func stopOnSignal(server *pgtest.Server, env *lab.Env) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	<-signals
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	if err := errors.Join(env.Abandon(ctx), server.Close()); err != nil {
+		fmt.Fprintln(os.Stderr, "#", err)
+	}
+	os.Exit(130)
 }
 
 func closeSuite() error {

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -35,7 +37,11 @@ type Env struct {
 	Results string // results file; "" keeps none
 	Samples string // folder of the side files; "" keeps none
 
-	dir     string // for what must not outlive the process
+	dir       string // for what must not outlive the process
+	mu        sync.Mutex
+	databases []string // made here and to be dropped; guarded by mu
+
+	files   fs.FS // the connectors
 	engine  *engine.Engine
 	sources map[int]*Source
 	lock    *pgx.Conn
@@ -118,9 +124,6 @@ func (e *Env) Close() error {
 	var errs []error
 	for _, s := range e.sources {
 		errs = append(errs, s.conn.Close(ctx))
-		if e.drop {
-			errs = append(errs, e.Server.DropDatabase(ctx, s.database))
-		}
 	}
 	if e.lock != nil {
 		errs = append(errs, e.lock.Close(ctx))
@@ -128,7 +131,31 @@ func (e *Env) Close() error {
 	if e.engine != nil {
 		errs = append(errs, e.engine.Close(ctx))
 	}
-	return errors.Join(append(errs, os.RemoveAll(e.dir))...)
+	return errors.Join(append(errs, e.Abandon(ctx))...)
+}
+
+// Abandon removes what would outlive the process: temporary files, and on a
+// server of the user's the databases. Unlike Close it may be called at any
+// time from any goroutine, as when the process is told to stop.
+func (e *Env) Abandon(ctx context.Context) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	errs := []error{os.RemoveAll(e.dir)}
+	for _, database := range e.databases {
+		errs = append(errs, e.Server.DropDatabase(ctx, database))
+	}
+	e.databases = nil
+	return errors.Join(errs...)
+}
+
+// owe notes a database that goes with the environment.
+func (e *Env) owe(database string) {
+	if !e.drop {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.databases = append(e.databases, database)
 }
 
 // Engine returns the engine all warm runs share; its modules are compiled once.
@@ -144,16 +171,18 @@ func (e *Env) Engine(ctx context.Context) (*engine.Engine, error) {
 // NewEngine returns an engine of its own with the grid's runtime and the given
 // folder for compiled modules, "off" for none. The caller closes it.
 func (e *Env) NewEngine(ctx context.Context, cacheDir string) (*engine.Engine, error) {
-	files, err := connectors.Open(ctx)
-	if err != nil {
-		return nil, err
+	if e.files == nil {
+		var err error
+		if e.files, err = connectors.Open(ctx); err != nil {
+			return nil, err
+		}
 	}
 	kind, err := engine.ParseRuntime(e.Grid.Runtime)
 	if err != nil {
 		return nil, err
 	}
 	return engine.New(engine.Options{
-		Runtime: kind, Connectors: files, Native: connectors.Native(), CacheDir: cacheDir,
+		Runtime: kind, Connectors: e.files, Native: connectors.Native(), CacheDir: cacheDir,
 	})
 }
 

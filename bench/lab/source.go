@@ -46,6 +46,7 @@ func (e *Env) Source(ctx context.Context, rows int) (*Source, error) {
 	}
 	s := &Source{Rows: rows, database: fmt.Sprintf("rapidbyte_bench_%d", rows), checkpoint: true}
 	s.DSN = e.Server.DSNFor(s.database)
+	e.owe(s.database)
 	if err := e.seed(ctx, s); err != nil {
 		return nil, fmt.Errorf("lab: source of %d rows: %w", rows, err)
 	}
