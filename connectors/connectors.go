@@ -6,11 +6,9 @@ package connectors
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/rapidbyte-go/rapidbyte/connectors/identity"
 	"github.com/rapidbyte-go/rapidbyte/connectors/postgres"
@@ -38,21 +36,17 @@ func Native() map[string]func(abi.Host) abi.Guest {
 
 // Open returns a file system with NAME.wasm and NAME.json of every connector at
 // its root: the folder in RAPIDBYTE_CONNECTOR_DIR if that is set, else those
-// embedded in a release binary, else what Build makes of this module's source.
+// embedded in a release binary, else what [Build] makes of this module's source.
 func Open(ctx context.Context) (fs.FS, error) {
 	if dir := os.Getenv(DirVariable); dir != "" {
-		files, err := filepath.Glob(filepath.Join(dir, "*.wasm"))
-		if err != nil || len(files) == 0 {
-			return nil, fmt.Errorf("connectors: %s is %q, where no .wasm file is; build some with go tool mage build, or unset it", DirVariable, dir)
+		files := os.DirFS(dir)
+		if err := checkFiles(files); err != nil {
+			return nil, fmt.Errorf("connectors: folder %s (from %s): %w", dir, DirVariable, err)
 		}
-		return os.DirFS(dir), nil
+		return files, nil
 	}
 	if files := embedded(); files != nil {
 		return files, nil
 	}
-	files, err := Build(ctx, BuildOptions{})
-	if errors.Is(err, errNoSource) {
-		return nil, fmt.Errorf("connectors: this program has none built in and its source is not here; set %s to a folder of built connectors, or run it inside the repository", DirVariable)
-	}
-	return files, err
+	return Build(ctx, BuildOptions{})
 }

@@ -62,6 +62,10 @@ func (t *transform) Transform(*abi.RunRequest) error {
 		if err := t.host.Emit(message, rows); err != nil {
 			return err
 		}
+		if kind == arrowipc.KindBatch {
+			t.host.Metric("batches_checked", 1)
+			t.host.Metric("rows_checked", int64(rows))
+		}
 		if kind == arrowipc.KindEOS {
 			return nil
 		}

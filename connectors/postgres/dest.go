@@ -4,7 +4,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/rapidbyte-go/rapidbyte/connectors/sdk"
 	"github.com/rapidbyte-go/rapidbyte/connectors/sdk/arrowipc"
@@ -144,10 +143,15 @@ type loader interface {
 	confirmed() int64
 }
 
-// Write writes one stream.
+// Write writes one stream. After an error the session is gone and no other
+// stream can be written.
 func (d *destination) Write(req *abi.RunRequest) error {
 	err := d.write(req)
 	d.wire.report(d.host)
+	if err != nil {
+		// The transaction is over, and with it its locks, before anything else is.
+		d.conn.Close()
+	}
 	return err
 }
 
@@ -358,7 +362,7 @@ func (d *destination) settle() error {
 type checkpoint struct {
 	req         *abi.RunRequest
 	rows, bytes int64 // at the last one
-	at          time.Time
+	at          int64 // of sdk.Nanos
 }
 
 func newCheckpoint(req *abi.RunRequest) *checkpoint {
@@ -371,7 +375,7 @@ func newCheckpoint(req *abi.RunRequest) *checkpoint {
 func (c *checkpoint) due(rows, bytes int64) bool {
 	reached := func(n, threshold int64) bool { return threshold > 0 && n >= threshold }
 	return reached(rows-c.rows, c.req.CheckpointRows) || reached(bytes-c.bytes, c.req.CheckpointBytes) ||
-		c.req.CheckpointSeconds > 0 && reached(int64(time.Since(c.at)/time.Second), c.req.CheckpointSeconds)
+		c.req.CheckpointSeconds > 0 && reached((sdk.Nanos()-c.at)/1e9, c.req.CheckpointSeconds)
 }
 
 // reset starts the next interval. The clock is asked only if it matters: for a
@@ -379,6 +383,6 @@ func (c *checkpoint) due(rows, bytes int64) bool {
 func (c *checkpoint) reset(rows, bytes int64) {
 	c.rows, c.bytes = rows, bytes
 	if c.req.CheckpointSeconds > 0 {
-		c.at = time.Now()
+		c.at = sdk.Nanos()
 	}
 }

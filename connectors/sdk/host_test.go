@@ -284,6 +284,18 @@ func TestClosed(t *testing.T) {
 	}
 }
 
+func TestNanos(t *testing.T) {
+	start := Nanos()
+	for tries := 0; Nanos() == start; tries++ {
+		if tries == 1e9 {
+			t.Fatal("the clock stands still")
+		}
+	}
+	if Nanos() < start {
+		t.Error("the clock goes back")
+	}
+}
+
 func TestConfig(t *testing.T) {
 	c := Config{
 		"s": "text", "i": int64(-5), "i2": 7, "f": 3.0, "f2": 3.5, "huge": 1e300, "b": true, "n": nil,
