@@ -21,6 +21,7 @@ import (
 	"github.com/rapidbyte-go/rapidbyte/connectors/sdk"
 	"github.com/rapidbyte-go/rapidbyte/connectors/sdk/arrowipc"
 	"github.com/rapidbyte-go/rapidbyte/engine"
+	"github.com/rapidbyte-go/rapidbyte/engine/pgtest"
 	"github.com/rapidbyte-go/rapidbyte/engine/state"
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
 )
@@ -30,7 +31,7 @@ var update = flag.Bool("update", false, "rewrite golden files")
 // TestMain makes the test binary the program, too, for tests that send signals.
 func TestMain(m *testing.M) {
 	if os.Getenv("RAPIDBYTE_TEST_MAIN") == "" {
-		os.Exit(m.Run())
+		os.Exit(pgtest.Run(m))
 	}
 	ctx, stop := signals(context.Background())
 	code := testCLI(os.Stdout, os.Stderr).run(ctx, os.Args[1:])
