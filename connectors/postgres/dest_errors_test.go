@@ -319,6 +319,28 @@ func TestBrokenStreams(t *testing.T) {
 	}
 }
 
+// TestCancelledWhileConverting cancels in the middle of a batch of numbers.
+func TestCancelledWhileConverting(t *testing.T) {
+	dsn := pgtest.Shared(t).NewDatabase(t)
+	s := schemaOf("numeric")
+	column := make([]any, 3*loadRows)
+	for i := range column {
+		column[i] = "1.5"
+	}
+	for _, method := range methods {
+		h := newDestHost(t, dsn, method, "numbers", stream(t, s, [][]any{column}, len(column)))
+		h.onYield = func(yields int) abi.Status {
+			if yields == 2 {
+				return abi.Cancelled
+			}
+			return abi.OK
+		}
+		if err := write(h); !errors.Is(err, abi.Cancelled) || h.yields != 2 {
+			t.Errorf("load=%s: got %v after %d yields, want the status cancelled after 2", method, err, h.yields)
+		}
+	}
+}
+
 func TestCancelled(t *testing.T) {
 	dsn := pgtest.Shared(t).NewDatabase(t)
 	conn := connectPgx(t, dsn)

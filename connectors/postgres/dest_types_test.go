@@ -154,13 +154,13 @@ func TestDestRequestRefused(t *testing.T) {
 }
 
 func TestCountOf(t *testing.T) {
-	for tag, want := range map[string]int64{"COPY 0": 0, "COPY 12": 12, "INSERT 0 1000": 1000} {
-		if got, ok := countOf(tag); !ok || got != want {
+	for tag, want := range map[string]int64{"COPY 0": 0, "COPY 12": 12, "INSERT 0 1000": 1000, "COPY 900000000000000000": 9e17} {
+		if got, ok := countOf([]byte(tag + "\x00")); !ok || got != want {
 			t.Errorf("countOf(%q) = %d, %t, want %d", tag, got, ok, want)
 		}
 	}
-	for _, tag := range []string{"", "BEGIN", "COPY ", "COPY 99999999999999999999"} {
-		if got, ok := countOf(tag); ok {
+	for _, tag := range []string{"", "BEGIN", "COPY ", "COPY -1", "COPY 1x", "COPY 99999999999999999999"} {
+		if got, ok := countOf([]byte(tag + "\x00")); ok {
 			t.Errorf("countOf(%q) = %d, want none", tag, got)
 		}
 	}

@@ -125,7 +125,7 @@ func encodeAll(tb testing.TB, s *arrowipc.Schema, msg []byte, prefix uint32, ste
 	if err != nil {
 		tb.Fatalf("parse the batch: %v", err)
 	}
-	e := newEncoder(s, pgTypesOf(tb, s), prefix)
+	e := newEncoder(s, pgTypesOf(tb, s), prefix, nil)
 	if err := e.load(r, rows, 0); err != nil {
 		return nil, err
 	}
@@ -383,7 +383,7 @@ func TestEncodeNullsWithBytes(t *testing.T) {
 	for i := range 2 {
 		r.Column(i).Nulls, r.Column(i).Validity = 1, []byte{0b101}
 	}
-	e := newEncoder(s, pgTypesOf(t, s), copyPrefix)
+	e := newEncoder(s, pgTypesOf(t, s), copyPrefix, nil)
 	if err := e.load(r, rows, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -446,7 +446,7 @@ func TestEncodeRefusesValues(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			e := newEncoder(s, pgTypesOf(t, s), copyPrefix)
+			e := newEncoder(s, pgTypesOf(t, s), copyPrefix, nil)
 			const first = 100
 			if err = e.load(r, rows, first); err == nil {
 				_, err = e.encode(make([]byte, 1000), 0, rows, first)
@@ -472,7 +472,7 @@ func TestEncodeFit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := newEncoder(s, pgTypesOf(t, s), copyPrefix)
+	e := newEncoder(s, pgTypesOf(t, s), copyPrefix, nil)
 	if err := e.load(r, rows, 0); err != nil {
 		t.Fatal(err)
 	}

@@ -23,8 +23,8 @@ const (
 	// every stream, begin to cost small streams a noticeable part of their time.
 	insertRows = 250
 	// insertBytes bounds the parameters of one statement, which the server holds
-	// in memory twice.
-	insertBytes = 8 << 20
+	// in memory twice. Rows so large cost much more than a statement does.
+	insertBytes = 1 << 20
 	// maxStatements bounds the prepared statements of a stream. A stream needs one
 	// for full size and one for what is left of a batch; only batches of ever
 	// different length make more.
@@ -75,7 +75,7 @@ func newInsertLoader(d *destination, t *destTable, s *arrowipc.Schema) *insertLo
 	return &insertLoader{
 		d:            d,
 		table:        t,
-		encoder:      newEncoder(s, t.types(), bindPrefix),
+		encoder:      newEncoder(s, t.types(), bindPrefix, d.host.Yield),
 		out:          output{buf: make([]byte, loadBuffer)},
 		perStatement: min(insertRows, maxParameters/len(t.columns)),
 	}
@@ -282,7 +282,7 @@ func (l *insertLoader) answer(typ byte, body []byte) error {
 		}
 		p := l.pending[0]
 		l.pending = l.pending[:copy(l.pending, l.pending[1:])]
-		n, ok := countOf(cString(body))
+		n, ok := countOf(body)
 		if !ok || n != p.rows {
 			return fewerRows(l.table, p.rows, n)
 		}
