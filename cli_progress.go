@@ -32,8 +32,7 @@ func (c *cli) progress(ctx context.Context, eng *engine.Engine, p *pipeline.Pipe
 	}
 	if width := terminalWidth(c.stderr); width != nil {
 		b := newBar(ctx, c.logs, p.Name, width)
-		// The total is the source's own guess, asked for beside the run.
-		go b.askTotal(eng, p)
+		b.ask = func() { b.askTotal(eng, p) }
 		return b
 	}
 	return &lines{ctx: ctx, w: c.logs, name: p.Name, what: fmt.Sprintf("%s from %s to %s, runtime %s",
@@ -107,6 +106,7 @@ type bar struct {
 	name   string
 	width  func() int
 	rate   meter
+	ask    func() // finds out the total; nil once it was called
 
 	// Only touched while the screen is held.
 	line  *progressbar.ProgressBar
@@ -134,9 +134,15 @@ func (b *bar) newLine(total int64) *progressbar.ProgressBar {
 		progressbar.OptionSetPredictTime(false),
 		progressbar.OptionShowDescriptionAtLineEnd(),
 		progressbar.OptionSpinnerType(14),
-		progressbar.OptionSetTheme(progressbar.ThemeUnicode),
+		progressbar.OptionSetSpinnerChangeInterval(0), // else it draws on its own, past the screen
+		progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerPadding: "░"}),
 	)
 }
+
+// askAfter is when the source is asked how many rows there are. That is a second
+// instance and a second connection beside the run: a short one, which may be a
+// measurement, should not pay for it.
+const askAfter = 2 * time.Second
 
 // askTotal asks the source how many rows there are, about. Where it does not
 // know, or the run is over first, the bar stays without a total.
@@ -170,6 +176,10 @@ func (b *bar) update(p engine.Progress) {
 	b.rate.add(p)
 	if p.Done {
 		return
+	}
+	if b.ask != nil && p.Elapsed >= askAfter && p.Rows > 0 {
+		go b.ask()
+		b.ask = nil
 	}
 
 	text := fmt.Sprintf("%s  %s  %s  %s", b.name, p.Elapsed.Truncate(time.Second), b.rate.text(p), states(p))

@@ -129,6 +129,15 @@ func TestBar(t *testing.T) {
 	}
 }
 
+// A short run is not disturbed, and neither is one that has no rows yet.
+func TestTotalIsAskedLate(t *testing.T) {
+	b := newBar(t.Context(), &screen{w: io.Discard}, "p", func() int { return 80 })
+	defer b.close(nil)
+	b.ask = func() { t.Error("asked") }
+	b.update(at(askAfter-1, 1000))
+	b.update(at(askAfter, 0))
+}
+
 // The bar, the log and the question for the total meet on one screen.
 func TestScreenIsShared(t *testing.T) {
 	workspace(t)
@@ -147,11 +156,13 @@ func TestScreenIsShared(t *testing.T) {
 
 	b := newBar(t.Context(), c.logs, "p", func() int { return 80 })
 	var wg sync.WaitGroup
-	wg.Go(func() { b.askTotal(eng, p) })
+	asked := make(chan struct{}, 2)
+	b.ask = func() { b.askTotal(eng, p); asked <- struct{}{} }
 	wg.Go(func() {
 		for i := range int64(100) {
-			b.update(at(time.Duration(i)*time.Millisecond, i))
+			b.update(at(time.Duration(i)*askAfter/50, i))
 		}
+		<-asked
 	})
 	wg.Go(func() {
 		for range 100 {
@@ -161,6 +172,9 @@ func TestScreenIsShared(t *testing.T) {
 	wg.Wait()
 	if b.total != 1234567 {
 		t.Errorf("the total is %d, want the source's guess", b.total)
+	}
+	if len(asked) > 0 {
+		t.Error("the source was asked twice")
 	}
 	b.close(nil)
 	b.askTotal(eng, p) // too late: nothing to draw on
