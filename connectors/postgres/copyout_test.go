@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rapidbyte-go/rapidbyte/connectors/sdk"
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
 )
 
@@ -459,20 +460,45 @@ func TestFetchNoColumns(t *testing.T) {
 	}
 }
 
-// TestFetchStops checks that a run that is cancelled ends at the next host call,
-// wherever that is.
+// TestFetchStops checks that a run that is cancelled ends at the next chance,
+// also in the middle of a batch, and that there is one often enough.
 func TestFetchStops(t *testing.T) {
 	columns := sourceColumns(t, testTypes...)
 	r := rand.New(rand.NewPCG(4, 4))
 	rows, _ := randomCopy(r, columns, 20000, func(int, int) bool { return false })
 	answers := asServerDoes(rows...)
-	limits := func(req *abi.RunRequest) { req.BatchRows, req.BatchBytes = 1<<20, 64<<20 }
 
-	h, err := fetchFrom(t, columns, answers, 0, limits)
+	read := func(cancelAt int) (*testHost, error) {
+		h := newTestHost(abi.RoleSource, nil, func() (testConn, error) { return &scriptConn{answers: answers}, nil })
+		h.run.BatchRows, h.run.BatchBytes = 1<<20, 64<<20
+		h.onYield = func(n int) abi.Status {
+			if n == cancelAt {
+				return abi.Cancelled
+			}
+			return abi.OK
+		}
+		host := sdk.NewHost(h)
+		conn, err := host.Open("postgres", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h, (&source{host: host, wire: newWire(conn)}).fetch(&h.run, columns)
+	}
+	h, err := read(0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if least := len(rows) * len(columns) / yieldRows / 2; h.yields < least {
-		t.Errorf("yielded %d times in %d rows of %d columns, want %d at least", h.yields, len(rows), len(columns), least)
+	yields := h.yields
+	if least := len(rows) * len(columns) / yieldRows / 2; yields < least {
+		t.Errorf("yielded %d times in %d rows of %d columns, want %d at least", yields, len(rows), len(columns), least)
+	}
+	for at := 1; at <= yields; at++ {
+		h, err := read(at)
+		if err != abi.Cancelled {
+			t.Errorf("cancelled at yield %d: error %v", at, err)
+		}
+		if len(h.emitted) != 1 {
+			t.Errorf("cancelled at yield %d: %d messages were emitted, want the schema", at, len(h.emitted))
+		}
 	}
 }
