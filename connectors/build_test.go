@@ -263,6 +263,9 @@ func TestBuildErrors(t *testing.T) {
 				t.Errorf("%s: error %v, want it to contain %q", tt.name, err, want)
 			}
 		}
+		if left, _ := filepath.Glob(filepath.Join(tt.opt.CacheDir, buildPrefix+"*")); left != nil {
+			t.Errorf("%s: left behind: %v", tt.name, left)
+		}
 	}
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -289,15 +292,17 @@ func TestFindSource(t *testing.T) {
 		t.Errorf("inside the repository: %s, %v; want %s", got, err, here)
 	}
 
-	// In a module that depends on this one, here through a replacement.
-	user := t.TempDir()
-	mod := "module example.com/user\n\ngo 1.24\n\nrequire " + modulePath + " v0.0.0\n\nreplace " + modulePath + " => " + here + "\n"
-	if err := os.WriteFile(filepath.Join(user, "go.mod"), []byte(mod), 0o644); err != nil {
+	// In a module that depends on this one, here through a replacement by another
+	// copy.
+	user, other := t.TempDir(), t.TempDir()
+	mod := "module example.com/user\n\ngo 1.24\n\nrequire " + modulePath + " v0.0.0\n\nreplace " + modulePath + " => " + other + "\n"
+	if err := errors.Join(os.WriteFile(filepath.Join(user, "go.mod"), []byte(mod), 0o644),
+		os.WriteFile(filepath.Join(other, "go.mod"), []byte("module "+modulePath+"\n\ngo 1.24\n"), 0o644)); err != nil {
 		t.Fatal(err)
 	}
 	t.Chdir(user)
-	if got, err := findSource(t.Context()); got != here || err != nil {
-		t.Errorf("in a module that depends on this one: %s, %v; want %s", got, err, here)
+	if got, err := findSource(t.Context()); got != other || err != nil {
+		t.Errorf("in a module that depends on this one: %s, %v; want %s", got, err, other)
 	}
 
 	// Outside any module the place this test was compiled in is left.

@@ -103,6 +103,10 @@ func TestPassesEverythingOn(t *testing.T) {
 
 func TestRefuses(t *testing.T) {
 	schema, batch := messages(t)
+	other := arrowipc.NewWriter(&arrowipc.Schema{Fields: make([]arrowipc.Field, 2)}, 0)
+	if err := other.Begin(1, make([]arrowipc.Plan, 2)); err != nil {
+		t.Fatal(err)
+	}
 	spoilt := batch(3)
 	spoilt = spoilt[:len(spoilt)-8]
 	for _, tt := range []struct {
@@ -114,6 +118,7 @@ func TestRefuses(t *testing.T) {
 		{"no end", [][]byte{schema, batch(1)}, "identity: the stream was cut off before its end-of-stream mark"},
 		{"no schema", [][]byte{batch(1)}, "identity: a batch came before the schema"},
 		{"junk", [][]byte{[]byte("junk")}, "identity: message cannot be read: arrowipc: corrupt message: no message begins here"},
+		{"batch of another schema", [][]byte{schema, other.Finish()}, "identity: batch cannot be read: arrowipc: corrupt message: batch of 2 columns in 4 buffers, the schema has 1 in 2"},
 		{"cut batch", [][]byte{schema, spoilt}, "body length does not match the message's"},
 	} {
 		h, status := transformAll(tt.in...)
