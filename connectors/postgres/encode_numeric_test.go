@@ -160,7 +160,7 @@ func FuzzPutNumeric(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte, scale uint8) {
 		room := 12 + len(text)/2
-		n := putNumeric(make([]byte, room, room), text, int(scale))
+		n := putNumeric(make([]byte, room), text, int(scale))
 		plain := len(text) > 0
 		for i, c := range bytes.TrimPrefix(text, []byte("-")) {
 			plain = plain && (c >= '0' && c <= '9' || c == '.' && i > 0)
