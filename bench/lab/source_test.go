@@ -192,16 +192,16 @@ func TestContaminationLimits(t *testing.T) {
 	const wall = time.Second
 	for _, tt := range []struct {
 		name string
-		d    disturbances
+		d    Disturbances
 		want string
 	}{
-		{"quiet", disturbances{StallCPU: int64(wall), Involuntary: 500, MajorFaults: 2, StallIO: int64(wall) / 20}, ""},
-		{"one tick of steal", disturbances{Steal: int64(clockTick)}, ""},
-		{"steal", disturbances{Steal: int64(wall) / 10}, "steal"},
-		{"throttled", disturbances{Throttled: 1}, "throttled"},
-		{"disk", disturbances{StallIO: int64(wall) / 2}, "io-pressure"},
-		{"swapping", disturbances{MajorFaults: 100}, "page-faults"},
-		{"checkpoint", disturbances{Checkpoint: true}, "checkpoint"},
+		{"quiet", Disturbances{StallCPU: int64(wall), Involuntary: 500, MajorFaults: 2, StallIO: int64(wall) / 20}, ""},
+		{"one tick of steal", Disturbances{Steal: int64(clockTick)}, ""},
+		{"steal", Disturbances{Steal: int64(wall) / 10}, "steal"},
+		{"throttled", Disturbances{Throttled: 1}, "throttled"},
+		{"disk", Disturbances{StallIO: int64(wall) / 2}, "io-pressure"},
+		{"swapping", Disturbances{MajorFaults: 100}, "page-faults"},
+		{"checkpoint", Disturbances{Checkpoint: true}, "checkpoint"},
 	} {
 		got := tt.d.contamination(wall)
 		if (tt.want == "") != (len(got) == 0) || len(got) > 0 && got[0] != tt.want {
