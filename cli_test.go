@@ -183,6 +183,7 @@ var testPipelines = map[string]string{
 	"badenum.yaml": pipelineText("mode: explode", "", "events"),
 	"nosuch.yaml":  strings.Replace(pipelineText("", "", "events"), "use: source-test", "use: source-tset", 1),
 	"role.yaml":    strings.Replace(pipelineText("", "", "events"), "use: source-test", "use: dest-test", 1),
+	"other.yaml":   strings.Replace(pipelineText("rows: 7", "", "events"), "pipeline: demo", "pipeline: other", 1),
 	"state.yaml":   strings.Replace(pipelineText("", "", "events"), "%s", "good.yaml/state.db", 1),
 	"broken.yaml":  "version: \"1.0\"\npipeline: ${NO_SUCH_NAME}\nsource: {}\ncolour: red\n",
 	"syntax.yaml":  "version: [",
@@ -368,8 +369,11 @@ func TestExitCodesOfSignals(t *testing.T) {
 			time.Sleep(50 * time.Millisecond)
 			cancel(&signalError{signal})
 		}()
-		if got := testCLI(&stdout, &stderr).run(ctx, []string{"run", "--runtime=native", "block.yaml"}); got != want {
+		if got := testCLI(&stdout, &stderr).run(ctx, []string{"run", "--runtime=native", "--json", "block.yaml"}); got != want {
 			t.Errorf("exit code after %v is %d, want %d\n%s", signal, got, want, &stderr)
+		}
+		if want := fmt.Sprintf(`{"status":"cancelled","exit_code":%d,`, want); !strings.HasPrefix(stdout.String(), want) {
+			t.Errorf("stdout does not begin with %s:\n%s", want, &stdout)
 		}
 		if want := "demo: cancelled after"; !strings.Contains(stderr.String(), want) {
 			t.Errorf("stderr does not say %q:\n%s", want, &stderr)
