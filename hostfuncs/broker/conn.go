@@ -64,7 +64,9 @@ func newConn(name string, nc net.Conn, s *sock) *conn {
 	return c
 }
 
-// Read implements [Conn].
+// Read implements [Conn]. It returns what one read of the socket gives, from a
+// Postgres server often just the 8 KiB it sends at a time. Collecting more before
+// it returns, with or without a pause, made COPY out slower rather than faster.
 func (c *conn) Read(p []byte) (int, error) {
 	c.op.Lock()
 	defer c.op.Unlock()
@@ -120,9 +122,9 @@ func (c *conn) Write(p []byte) (int, error) {
 	if !c.stall.Stop() {
 		// drain is running or about to. Only its read is interrupted: a write
 		// deadline would leave TLS broken.
-		c.nc.SetReadDeadline(past)
+		c.sock.SetReadDeadline(past)
 		<-c.drained
-		c.clearReadDeadline()
+		c.sock.SetReadDeadline(time.Time{}) // if cancelled meanwhile, the next call sees that first
 	}
 	if err == nil {
 		return n, nil
@@ -149,7 +151,8 @@ func (c *conn) drain() {
 			return
 		}
 		if cap(c.inbox)-len(c.inbox) < inboxStep {
-			c.inbox = append(make([]byte, 0, 2*cap(c.inbox)+inboxStep), c.inbox...)
+			c.inbox = append(make([]byte, 0, 2*len(c.inbox)+inboxStep), c.inbox[c.taken:]...)
+			c.taken = 0
 		}
 		n, err := c.nc.Read(c.inbox[len(c.inbox):cap(c.inbox)])
 		c.inbox = c.inbox[:len(c.inbox)+n]
@@ -239,15 +242,6 @@ func (c *conn) usable() error {
 		return ErrClosed
 	}
 	return c.err
-}
-
-// clearReadDeadline lets reads wait again, unless the connection was cancelled
-// or closed meanwhile: that set a deadline which must stay.
-func (c *conn) clearReadDeadline() {
-	c.sock.SetReadDeadline(time.Time{})
-	if c.cancelled.Load() || c.closed.Load() || c.err != nil {
-		c.sock.SetDeadline(past)
-	}
 }
 
 // describe turns the error of a read or write into the one to return.

@@ -311,32 +311,6 @@ func TestSetCancelled(t *testing.T) {
 	})
 }
 
-// TestCancelWhileDrainEnds cancels around the moment at which a write stops
-// reading ahead and lifts the read's deadline: the one for the cancellation
-// must survive it.
-func TestCancelWhileDrainEnds(t *testing.T) {
-	forKinds(t, func(t *testing.T, kind string) {
-		for i := range 15 {
-			c, peer := pair(t, kind)
-			data := make([]byte, 4<<20)
-			go func() {
-				time.Sleep(stallAfter + 2*time.Millisecond)
-				io.ReadFull(peer, make([]byte, len(data)))
-			}()
-			go func() {
-				time.Sleep(stallAfter + time.Duration(2000+i*500)*time.Microsecond)
-				c.SetCancelled()
-			}()
-			if _, err := c.Write(data); err != nil && !errors.Is(err, context.Canceled) {
-				t.Fatal(err)
-			}
-			if _, err := c.Read(make([]byte, 1)); !errors.Is(err, context.Canceled) { // hangs if the deadline is lost
-				t.Fatalf("Read = %v, want context.Canceled", err)
-			}
-		}
-	})
-}
-
 func TestClose(t *testing.T) {
 	forKinds(t, func(t *testing.T, kind string) {
 		c, peer := pair(t, kind)
@@ -385,8 +359,8 @@ func TestReadAfterFailedWrite(t *testing.T) {
 			}()
 			if n, err := c.Write(make([]byte, 64<<20)); err == nil || n == 64<<20 {
 				t.Fatalf("Write = %d, %v to a peer that hung up", n, err)
-			} else if !strings.HasPrefix(err.Error(), "connection to the peer: ") {
-				t.Errorf("Write = %v, want an error that says where", err)
+			} else if !strings.HasPrefix(err.Error(), "connection to the peer: ") || strings.Contains(err.Error(), "->") {
+				t.Errorf("Write = %v, want an error that says where, once", err)
 			}
 			buf := make([]byte, 20)
 			if n, err := c.Read(buf); err != nil || string(buf[:n]) != "because" {

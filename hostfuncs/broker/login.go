@@ -75,15 +75,12 @@ func tlsProblem(err error) string {
 }
 
 // loginError describes a login that failed.
-func (b *postgres) loginError(ctx context.Context, err error) *Error {
+func (b *postgres) loginError(err error) *Error {
 	var e *Error
 	var pgErr *pgconn.PgError
-	switch {
-	case errors.Is(ctx.Err(), context.Canceled):
-		e = &Error{Category: abi.CategoryInternal, Message: "cancelled", cause: context.Canceled}
-	case errors.As(err, &pgErr):
+	if errors.As(err, &pgErr) {
 		e = b.serverError(pgErr)
-	default:
+	} else {
 		e = networkError(err)
 	}
 
@@ -128,7 +125,7 @@ func (b *postgres) scrub(e *Error) *Error {
 
 // serverError describes a refusal by the server.
 func (b *postgres) serverError(err *pgconn.PgError) *Error {
-	e := &Error{Code: err.Code, Message: err.Message, cause: nil}
+	e := &Error{Code: err.Code, Message: err.Message}
 	switch class := err.Code[:min(2, len(err.Code))]; {
 	case err.Code == "28P01" && b.config.Password == "":
 		e.Category, e.Field = abi.CategoryAuth, "password"

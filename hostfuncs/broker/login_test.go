@@ -251,7 +251,7 @@ func TestServerErrors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e := b.(*postgres).loginError(context.Background(), fmt.Errorf("layers: %w", &pgconn.PgError{Code: test.code, Message: test.message}))
+		e := b.(*postgres).loginError(fmt.Errorf("layers: %w", &pgconn.PgError{Code: test.code, Message: test.message}))
 		if e.Category != test.category || e.Field != test.field || e.Code != test.code || !strings.Contains(e.Hint, test.hint) {
 			t.Errorf("%s %s: %s, field %q, code %q, hint %q, want %s, %q and %q",
 				test.code, test.message, e.Category, e.Field, e.Code, e.Hint, test.category, test.field, test.hint)

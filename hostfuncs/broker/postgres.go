@@ -19,10 +19,6 @@ const (
 	defaultPort           = 5432
 	defaultConnectTimeout = 10 // seconds
 	defaultAppName        = "rapidbyte"
-
-	// unixBuffer is asked for on unix sockets, which unlike TCP do not grow
-	// their buffers by themselves. The kernel gives what it allows.
-	unixBuffer = 4 << 20
 )
 
 func postgresKeys() []abi.ManifestField {
@@ -66,15 +62,17 @@ func newPostgres(s settings) (Broker, error) {
 		return nil, err
 	}
 
-	// Collect what is set. A key at its default may have been filled in, so it
-	// gives way to a dsn or a service that says otherwise.
+	// Collect what is set. Beside a dsn or a service, a key at its default may
+	// just have been filled in and gives way. Else it counts, before the
+	// environment, which decides only what nobody has set.
 	set := map[string]string{}
+	elsewhere := s.config["dsn"] != nil && s.config["dsn"] != "" || s.config["service"] != nil && s.config["service"] != ""
 	for _, f := range postgresKeys() {
 		value, ok, err := s.text(f)
 		if err != nil {
 			return nil, err
 		}
-		if ok && value != fmt.Sprint(f.Default) {
+		if ok && !(elsewhere && value == fmt.Sprint(f.Default)) {
 			set[f.Name] = value
 		}
 	}
@@ -199,28 +197,27 @@ func (b *postgres) Open(ctx context.Context, target string) (Conn, error) {
 
 	pg, err := pgconn.ConnectConfig(ctx, b.config)
 	if err != nil {
-		return nil, b.loginError(ctx, err)
+		return nil, b.loginError(err)
 	}
 	if err := pg.SyncConn(ctx); err != nil {
 		pg.Close(ctx)
-		return nil, b.loginError(ctx, err)
+		return nil, b.loginError(err)
 	}
 	hijacked, err := pg.Hijack()
 	if err != nil {
-		return nil, b.loginError(ctx, err)
+		return nil, b.loginError(err)
 	}
 
 	s, ok := lowest(hijacked.Conn).(*sock)
 	if !ok {
 		hijacked.Conn.Close()
-		return nil, b.loginError(ctx, errors.New("the connection is of an unknown kind"))
+		return nil, b.loginError(errors.New("the connection is of an unknown kind"))
 	}
 	s.SetDeadline(time.Time{})
-	if u, ok := s.Conn.(*net.UnixConn); ok {
-		u.SetWriteBuffer(unixBuffer)
-		u.SetReadBuffer(unixBuffer)
-	}
 
+	// The socket's buffers stay as they are. Larger ones made COPY in neither
+	// direction faster, on unix sockets or loopback; on TCP setting them also
+	// ends their growing by themselves.
 	nc := hijacked.Conn
 	if nc == net.Conn(s) {
 		nc = s.Conn // nothing above it: spare the layer

@@ -33,8 +33,9 @@ type session struct {
 	// is before them. Row data that looks like the message is possible and
 	// harmless: the server then notices the end when it writes the next row.
 	busy     bool
-	finished bool    // the guest has sent Terminate
-	tail     [6]byte // the last bytes read
+	patience time.Duration // endTimeout; longer in tests
+	finished bool          // the guest has sent Terminate
+	tail     [6]byte       // the last bytes read
 }
 
 // terminate is the message that ends a session.
@@ -49,7 +50,7 @@ func newSession(h *pgconn.HijackedConn, s *sock) *session {
 		return d.DialContext(ctx, s.network, s.address)
 	}
 	h.Config = config
-	return &session{hijacked: h}
+	return &session{hijacked: h, patience: endTimeout}
 }
 
 // sent looks at what the guest writes.
@@ -86,7 +87,7 @@ func (s *session) end(c *conn) {
 	// A statement that runs would go on until it has something to send. Once it
 	// is stopped the server reads on, finds the end of the input and rolls back;
 	// what it had still to say is in the way until then.
-	deadline := time.Now().Add(endTimeout)
+	deadline := time.Now().Add(s.patience)
 	c.sock.closeWrite()
 	for pause := firstPause; ; pause *= 2 {
 		if s.busy {

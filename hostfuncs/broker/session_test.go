@@ -188,14 +188,19 @@ func TestCloseWhenBusy(t *testing.T) {
 				for _, cancelled := range []bool{true, false} {
 					p := &proxy{}
 					c := open(t, r.behind(t, p, encrypted))
+					c.proto.patience = 30 * time.Second // the machine may be busy too
 					test.begin(t, c)
 					if cancelled {
 						c.SetCancelled()
 					}
-					if err := c.Close(); err != nil {
-						t.Errorf("Close = %v", err)
+					for range 2 {
+						if err := c.Close(); err != nil {
+							t.Errorf("Close = %v", err)
+						}
 					}
-					r.wantNoSession(t)
+					if n := r.sessions(t); n != 0 {
+						t.Fatalf("cancelled=%v: the server still has %d sessions", cancelled, n)
+					}
 					request := p.sentBy(1)
 					if len(request) < 16 || binary.BigEndian.Uint32(request[4:]) != 80877102 {
 						t.Errorf("cancelled=%v: the second connection sent % x, want a cancel request", cancelled, request)

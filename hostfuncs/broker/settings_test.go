@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
 )
@@ -42,6 +43,56 @@ func TestKeys(t *testing.T) {
 		keys[0].Name = "changed"
 		if Keys(broker)[0].Name == "changed" {
 			t.Errorf("%s: the caller can change the keys of everybody", broker)
+		}
+	}
+}
+
+// TestConnectTimeout holds the default and what overrides it.
+func TestConnectTimeout(t *testing.T) {
+	for _, test := range []struct {
+		config map[string]any
+		want   time.Duration
+	}{
+		{map[string]any{"host": "h"}, 10 * time.Second},
+		{map[string]any{"dsn": "host=h"}, 10 * time.Second},
+		{map[string]any{"host": "h", "connect_timeout": 3}, 3 * time.Second},
+		{map[string]any{"host": "h", "connect_timeout": "3"}, 3 * time.Second},
+		{map[string]any{"host": "h", "connect_timeout": 0}, 0},
+		{map[string]any{"dsn": "host=h connect_timeout=7"}, 7 * time.Second},
+		{map[string]any{"dsn": "host=h connect_timeout=7", "connect_timeout": int64(10)}, 7 * time.Second}, // filled in
+		{map[string]any{"dsn": "host=h connect_timeout=7", "connect_timeout": 3}, 3 * time.Second},
+	} {
+		b, err := New(Postgres, test.config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := b.(*postgres).config.ConnectTimeout; got != test.want {
+			t.Errorf("%v: %v, want %v", test.config, got, test.want)
+		}
+	}
+}
+
+// TestEnvironment holds that libpq's variables decide what is set nowhere else.
+func TestEnvironment(t *testing.T) {
+	t.Setenv("PGPORT", "6000")
+	t.Setenv("PGAPPNAME", "shell")
+	for _, test := range []struct {
+		config map[string]any
+		port   uint16
+		name   string
+	}{
+		{map[string]any{"host": "h"}, 6000, "shell"},
+		{map[string]any{"dsn": "host=h"}, 6000, "shell"},
+		{map[string]any{"host": "h", "port": 5432, "application_name": "rapidbyte"}, 5432, "rapidbyte"},
+		{map[string]any{"dsn": "host=h port=7000 application_name=x", "port": 5432, "application_name": "rapidbyte"}, 7000, "x"},
+	} {
+		b, err := New(Postgres, test.config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := b.(*postgres).config
+		if name := c.RuntimeParams["application_name"]; c.Port != test.port || name != test.name {
+			t.Errorf("%v: port %d, name %q, want %d, %q", test.config, c.Port, name, test.port, test.name)
 		}
 	}
 }
