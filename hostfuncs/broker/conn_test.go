@@ -101,24 +101,38 @@ func TestWriteAgainstWriter(t *testing.T) {
 
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			if _, err := peer.Write(theirs); err != nil {
+			got := make([]byte, len(ours))
+			if _, err := peer.Write(theirs[:len(theirs)/2]); err != nil {
 				t.Error("peer:", err)
 			}
-			got := make([]byte, len(ours))
-			if _, err := io.ReadFull(peer, got); err != nil || !bytes.Equal(got, ours) {
+			if _, err := io.ReadFull(peer, got[:3<<20]); err != nil {
+				t.Error("peer:", err)
+			}
+			if _, err := peer.Write(theirs[len(theirs)/2:]); err != nil {
+				t.Error("peer:", err)
+			}
+			if _, err := io.ReadFull(peer, got[3<<20:]); err != nil || !bytes.Equal(got, ours) {
 				t.Errorf("the peer did not get what was written: %v", err)
 			}
 		})
+		got := make([]byte, len(theirs))
+		have := 0
 		for part := 0; part < len(ours); part += 1 << 20 {
 			if n, err := c.Write(ours[part : part+1<<20]); err != nil || n != 1<<20 {
 				t.Fatalf("Write = %d, %v", n, err)
+			}
+			if len(c.inbox) > 0 { // some of it, before more is read ahead
+				n, err := c.Read(got[have : have+1000])
+				if err != nil {
+					t.Fatal(err)
+				}
+				have += n
 			}
 		}
 		if ready, err := c.Ready(); !ready || err != nil {
 			t.Errorf("Ready = %v, %v with the peer's output waiting", ready, err)
 		}
-		got := make([]byte, len(theirs))
-		if _, err := io.ReadFull(c, got); err != nil || !bytes.Equal(got, theirs) {
+		if _, err := io.ReadFull(c, got[have:]); err != nil || !bytes.Equal(got, theirs) {
 			t.Errorf("what was read is not what the peer wrote: %v", err)
 		}
 		wg.Wait()

@@ -27,7 +27,8 @@ func tcpKeys() []abi.ManifestField {
 
 // tcpBroker connects to the addresses of its list.
 type tcpBroker struct {
-	allow map[string]bool
+	allow    map[string]bool
+	resolver *net.Resolver // nil: the system's
 }
 
 func newTCP(s settings) (Broker, error) {
@@ -67,7 +68,7 @@ func (b *tcpBroker) Open(ctx context.Context, target string) (Conn, error) {
 	if err != nil {
 		return nil, &Error{Category: abi.CategoryInternal, Message: fmt.Sprintf("tcp target %q: %v", target, err)}
 	}
-	d := dialer{Dialer: net.Dialer{Timeout: tcpDialTimeout, Control: checkResolved(host)}}
+	d := dialer{Dialer: net.Dialer{Timeout: tcpDialTimeout, Resolver: b.resolver, Control: checkResolved(host)}}
 	s, err := d.dial(ctx, "tcp", target)
 	if err != nil {
 		return nil, dialError("connect to "+target, err)

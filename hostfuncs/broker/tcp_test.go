@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -132,17 +133,59 @@ func TestCheckResolved(t *testing.T) {
 	}
 }
 
-// TestResolvedAddressIsChecked dials a name that leads to loopback under the rules
-// of another one: what counts is the address the dialer is about to use.
+// TestResolvedAddressIsChecked connects to an allowed name for which the name
+// server has the address of this machine.
 func TestResolvedAddressIsChecked(t *testing.T) {
-	port := fakeServer(t, func(c net.Conn) {})
-	d := dialer{Dialer: net.Dialer{Control: checkResolved("db.example")}}
-	s, err := d.dial(context.Background(), "tcp", fmt.Sprintf("localhost:%d", port))
-	if err == nil {
-		s.Close()
-		t.Fatal("connected to loopback by a name that may not lead there")
+	reached := make(chan bool, 1)
+	port := fakeServer(t, func(net.Conn) { reached <- true })
+	target := fmt.Sprintf("db.example:%d", port)
+	b, err := New(TCP, map[string]any{"allow": []any{target}})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if e := dialError("connect", err); !errors.Is(e, abi.Denied) {
-		t.Errorf("dial = %v, want abi.Denied", e)
+	b.(*tcpBroker).resolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		client, server := net.Pipe()
+		go answerLoopback(server)
+		return client, nil
+	}}
+
+	_, err = b.Open(context.Background(), target)
+	var e *Error
+	if !errors.As(err, &e) || e.Category != abi.CategoryPermission || !errors.Is(err, abi.Denied) {
+		t.Errorf("Open = %v, want a permission error that is abi.Denied", err)
+	} else if want := fmt.Sprintf("127.0.0.1:%d", port); !strings.Contains(e.Message, want) {
+		t.Errorf("Open = %v, which does not name %s", err, want)
+	}
+	select {
+	case <-reached:
+		t.Error("the connection was made")
+	default:
+	}
+}
+
+// answerLoopback is a name server that has 127.0.0.1 for every name. Over a
+// stream each message follows its length.
+func answerLoopback(c net.Conn) {
+	defer c.Close()
+	for {
+		var length [2]byte
+		if _, err := io.ReadFull(c, length[:]); err != nil {
+			return
+		}
+		q := make([]byte, binary.BigEndian.Uint16(length[:]))
+		if _, err := io.ReadFull(c, q); err != nil {
+			return
+		}
+		end := 12 // of the question: the name, its type and class
+		for q[end] != 0 {
+			end += int(q[end]) + 1
+		}
+		end += 5
+		answer := append([]byte{q[0], q[1], 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0}, q[12:end]...)
+		if binary.BigEndian.Uint16(q[end-4:]) == 1 { // type A
+			answer[7] = 1
+			answer = append(answer, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 1)
+		}
+		c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(answer))), answer...))
 	}
 }
