@@ -111,11 +111,16 @@ func (m *meter) run(ctx context.Context, b *testing.B) (*Sample, error) {
 	}
 
 	// The labels reach every goroutine the run starts, so that a profile of the
-	// whole process can be cut down to the timed part.
+	// whole process can be cut down to the timed part. They are words: pprof
+	// takes a number for a range.
+	timed := "yes"
+	if b == nil {
+		timed = "no"
+	}
 	var out Outcome
 	var wall time.Duration
 	var began time.Time
-	pprof.Do(ctx, pprof.Labels("timed", "yes", "bench", t.Case.String()), func(ctx context.Context) {
+	pprof.Do(ctx, pprof.Labels("timed", timed, "bench", t.Case.String()), func(ctx context.Context) {
 		if b != nil {
 			b.StartTimer()
 			defer b.StopTimer()
@@ -241,12 +246,13 @@ func (m *meter) report(b *testing.B) {
 		if !u.Default && !m.env.Grid.AllMetrics {
 			continue
 		}
-		var sum float64
-		for _, s := range m.samples {
-			sum += s.Values[u.Name]
+		v := mean(m.samples, u.Name)
+		if u.Name == "rows/s" {
+			// The mean of rates is not the rate of the mean; this one agrees with ns/op.
+			v = 1e9 * float64(m.trial.Source.Rows) / mean(m.samples, "ns/op")
 		}
-		if sum != 0 {
-			b.ReportMetric(sum/float64(len(m.samples)), u.Name)
+		if v != 0 {
+			b.ReportMetric(v, u.Name)
 		}
 	}
 
@@ -256,4 +262,12 @@ func (m *meter) report(b *testing.B) {
 			b.Logf("run %d of %d was disturbed: %s", s.Iter, len(m.samples), strings.Join(s.Contaminated, ", "))
 		}
 	}
+}
+
+func mean(samples []*Sample, unit string) float64 {
+	var sum float64
+	for _, s := range samples {
+		sum += s.Values[unit]
+	}
+	return sum / float64(len(samples))
 }

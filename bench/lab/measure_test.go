@@ -87,6 +87,9 @@ func TestOnlyTheRunIsTimed(t *testing.T) {
 		if got, want := result.Extra["ns/row"], 3e9/100; got != want {
 			t.Errorf("ns/row is %v, want %v", got, want)
 		}
+		if got, want := result.Extra["rows/s"], 100.0/3; got != want {
+			t.Errorf("rows/s is %v, want %v: 300 rows in 9 s", got, want)
+		}
 		if got, want := result.Extra["cpu-ns/op"], 1e9; got <= 0 || got > want {
 			t.Errorf("cpu-ns/op is %v: sleeping counts as work", got)
 		}

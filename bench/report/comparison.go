@@ -20,7 +20,7 @@ type line struct {
 	key    string // of the pipeline result; "" for the two throughputs
 	higher bool   // more is better
 	format func(float64) string
-	value  func(*history.Record) (float64, bool) // nil: the result's key
+	amount func(*history.Record) (float64, bool) // moved, for a throughput; else nil
 }
 
 // comparison is the seed's table, top to bottom.
@@ -39,8 +39,8 @@ var comparison = []line{
 	{label: "  Fetch", key: "source_fetch_secs"},
 	{label: "Source module load (ms)", key: "source_module_load_ms", format: millis},
 	{label: "Dest module load (ms)", key: "dest_module_load_ms", format: millis},
-	{label: "Throughput (rows/s)", higher: true, format: thousands, value: rowsPerSecond},
-	{label: "Throughput (MB/s)", higher: true, format: hundredths, value: megabytesPerSecond},
+	{label: "Throughput (rows/s)", higher: true, format: thousands, amount: rowsRead},
+	{label: "Throughput (MB/s)", higher: true, format: hundredths, amount: megabytesRead},
 }
 
 // Comparison writes the seed's report over the pipeline runs among records:
@@ -96,21 +96,23 @@ func iterations(inserts, copies int) string {
 	return fmt.Sprintf("%d INSERT, %d COPY", inserts, copies)
 }
 
-// mean returns the average over the records that have the value.
+// mean returns the average over the records that have the value. A throughput
+// is all that was moved over all the time it took.
 func mean(records []*history.Record, l line) (float64, bool) {
-	value := l.value
-	if value == nil {
-		value = func(r *history.Record) (float64, bool) { return r.Value(l.key) }
-	}
-	var sum float64
-	var n int
+	var sum, over float64
 	for _, r := range records {
-		if v, ok := value(r); ok {
+		weight, amount := 1.0, l.amount
+		if amount == nil {
+			amount = func(r *history.Record) (float64, bool) { return r.Value(l.key) }
+		} else {
+			weight, _ = r.Value("duration_secs")
+		}
+		if v, ok := amount(r); ok {
 			sum += v
-			n++
+			over += weight
 		}
 	}
-	return sum / float64(n), n > 0
+	return sum / over, over > 0
 }
 
 func cell(l line, v float64, ok bool) string {
@@ -135,16 +137,12 @@ func speedup(l line, insert, copied float64, ok bool) string {
 	return strconv.FormatFloat(ratio, 'f', 1, 64) + "x"
 }
 
-func rowsPerSecond(r *history.Record) (float64, bool) {
-	secs, ok := r.Value("duration_secs")
-	return float64(r.Rows) / secs, ok && secs > 0
-}
+func rowsRead(r *history.Record) (float64, bool) { return float64(r.Rows), true }
 
-// megabytesPerSecond uses the seed's megabyte of 1024 x 1024 bytes.
-func megabytesPerSecond(r *history.Record) (float64, bool) {
-	secs, okSecs := r.Value("duration_secs")
-	bytes, okBytes := r.Value("bytes_read")
-	return bytes / (1 << 20) / secs, okSecs && okBytes && secs > 0
+// megabytesRead counts the seed's megabytes of 1024 x 1024 bytes.
+func megabytesRead(r *history.Record) (float64, bool) {
+	bytes, ok := r.Value("bytes_read")
+	return bytes / (1 << 20), ok
 }
 
 func millis(v float64) string { return strconv.FormatFloat(v, 'f', 3, 64) }
