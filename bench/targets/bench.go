@@ -109,13 +109,13 @@ func (r *Repo) results() (path string, cleanup func(), err error) {
 	switch path := os.Getenv("BENCH_RESULTS"); path {
 	case "":
 		return filepath.Join(r.Dir, history.File), func() {}, nil
-	default:
-		path, err := filepath.Abs(path)
-		return path, func() {}, err
 	case "off":
 		// The comparison still needs them for a moment.
 		dir, err := os.MkdirTemp("", "rapidbyte-results-")
 		return filepath.Join(dir, "results.jsonl"), func() { os.RemoveAll(dir) }, err
+	default:
+		path, err := filepath.Abs(path)
+		return path, func() {}, err
 	}
 }
 

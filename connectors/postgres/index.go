@@ -136,7 +136,9 @@ func (x *index) places(c, lo int) (pos unsafe.Pointer, stride, delta int) {
 
 // room makes room for n more rows.
 func (x *index) room(n int) {
-	need := (x.rows + n) * x.stride
+	// One row more, never used: the pointers of walks and kernels come to stand
+	// there when they are behind the last one.
+	need := (x.rows + n + 1) * x.stride
 	if need <= len(x.pos) {
 		return
 	}

@@ -166,9 +166,6 @@ func (w *wire) appendQuery(sql string) {
 	w.out = append(w.out, 0)
 }
 
-// buf returns the output that flush sends, to append to.
-func (w *wire) buf() *[]byte { return &w.out }
-
 // flush sends the output and empties it.
 func (w *wire) flush() error {
 	w.sent = true
