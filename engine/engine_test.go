@@ -241,6 +241,25 @@ func TestCancellation(t *testing.T) {
 	}
 }
 
+// However many streams there are, frames in flight stay within the bound: a
+// source does not run ahead into the next streams while the destination waits.
+func TestStreamsShareTheBound(t *testing.T) {
+	e := newEngine(t, engine.Native, nil)
+	p := parse(t, "batches: 1", "dest:", "mode: wait-open", "resources:", "max_inflight_batches: 3",
+		"streams: [{name: a, sync_mode: full_refresh}, {name: b, sync_mode: full_refresh}, {name: c, sync_mode: full_refresh}]")
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(100*time.Millisecond, cancel)
+	var last engine.Progress
+	_, err := e.Run(ctx, p, engine.RunOptions{Progress: func(p engine.Progress) { last = p }})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	// A stream is three frames: schema, one batch of 100 rows, end.
+	if got := last.Stages[0].Rows; got != 100 {
+		t.Errorf("the source emitted %d rows while nobody took any and 3 frames may be in flight, want 100", got)
+	}
+}
+
 // A guest that computes for ever and asks nothing is beyond reach, unless it is
 // strict.
 func TestStrictGuestIsInterrupted(t *testing.T) {

@@ -31,7 +31,7 @@ type plan struct {
 	runs     [][]byte    // per stream, the RunRequest as JSON
 
 	guestMemory int64 // bytes the guests may have together
-	linkBytes   int   // bytes of frames a link may hold
+	linkBytes   int   // bytes of frames the links between two stages may hold
 }
 
 // stagePlan is one stage of a plan.
