@@ -195,6 +195,42 @@ func TestFailuresAreTyped(t *testing.T) {
 	}
 }
 
+// A source that fails after its last message has taken the stream back: nobody
+// may have committed it.
+func TestSourceThatFailsAtItsEnd(t *testing.T) {
+	for _, transforms := range []int{0, 1} {
+		e := newEngine(t, engine.Native, nil)
+		p := parse(t, "mode: error-end")
+		for range transforms {
+			withTransform(p, "")
+		}
+		res, err := e.Run(t.Context(), p, engine.RunOptions{})
+		if err == nil || !strings.Contains(err.Error(), "plain error") {
+			t.Errorf("error = %v, want that of the source", err)
+		}
+		if s := res.Streams[0]; s.Committed || s.RowsWritten != 0 || res.Stages[1+transforms].Metrics["rows_written"] != 0 {
+			t.Errorf("with %d transforms: stream %+v was committed", transforms, s)
+		}
+	}
+}
+
+// A transform that ends a stream before it has read all of it loses rows, and
+// leaves its source waiting for room.
+func TestTransformThatEndsEarly(t *testing.T) {
+	for _, batches := range []string{"batches: 3", "batches: 1000"} {
+		e := newEngine(t, engine.Native, nil)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		res, err := e.Run(ctx, withTransform(parse(t, batches), "early"), engine.RunOptions{})
+		if err == nil || !strings.Contains(err.Error(), `transform-1 (chaos-transform), stream "numbers": connector ended the stream before`) {
+			t.Errorf("error = %v", err)
+		}
+		if res.Streams[0].Committed {
+			t.Errorf("stream %+v was committed", res.Streams[0])
+		}
+	}
+}
+
 // A cancelled run ends soon, wherever it is, says what it left behind, and
 // leaves no goroutine.
 func TestCancellation(t *testing.T) {

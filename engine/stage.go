@@ -166,14 +166,14 @@ func (s *stage) run(stream string, request []byte, in, out *hostfuncs.Link) erro
 	rowsIn, written := s.inst.Counters.InRows, s.inst.Metrics[abi.MetricRowsWritten]
 	s.inst.Begin(request, in, out)
 	err := s.call(abi.ExportRun)
-	sawEOS := s.inst.End()
+	whole := s.inst.End()
 	if err != nil {
 		return err
 	}
 
 	// A guest's word is not enough: a stream that was cut short, or a row that
 	// came in and was not confirmed, is a failure whatever the guest says.
-	if !sawEOS {
+	if !whole {
 		return errors.New("connector ended the stream before its end-of-stream mark passed: rows may be missing")
 	}
 	if s.plan.role == abi.RoleDestination {

@@ -88,7 +88,8 @@ type Instance struct {
 	in, out *Link
 	run     []byte       // the RunRequest as JSON; nil outside run
 	pending *frame.Frame // taken from in, not delivered yet
-	sawEOS  bool
+	inEOS   bool         // the end of the stream was taken from in
+	outEOS  bool         // and put into out
 
 	conns    map[int32]*cancelConn
 	nextConn int32
@@ -123,18 +124,21 @@ func NewInstance(ctx context.Context, opt Options) *Instance {
 // Begin prepares one run: its request as JSON and the links at both ends, nil
 // where the role has none.
 func (i *Instance) Begin(run []byte, in, out *Link) {
-	i.run, i.in, i.out, i.sawEOS = run, in, out, false
+	i.run, i.in, i.out = run, in, out
+	i.inEOS, i.outEOS = false, false
 }
 
 // End forgets the run's request and links, and releases a frame that was taken
-// but not delivered. It reports whether the end of the stream passed through.
-func (i *Instance) End() (sawEOS bool) {
+// but not delivered. It reports whether the end of the stream passed through
+// both links, those that there are.
+func (i *Instance) End() (whole bool) {
+	whole = (i.in == nil || i.inEOS) && (i.out == nil || i.outEOS)
 	if i.pending != nil {
 		i.pending.Release()
 		i.pending = nil
 	}
 	i.run, i.in, i.out = nil, nil, nil
-	return i.sawEOS
+	return whole
 }
 
 // Close closes every connection the guest left open and returns how many those

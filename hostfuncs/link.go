@@ -125,6 +125,27 @@ func (l *Link) Take(ctx context.Context) (*frame.Frame, error) {
 	}
 }
 
+// waitMore waits until Take would not have to: until a frame is there or the
+// link is closed.
+func (l *Link) waitMore(ctx context.Context) error {
+	for {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		l.bound.mu.Lock()
+		more := l.closed || l.count > 0
+		l.bound.mu.Unlock()
+		if more {
+			return nil
+		}
+		select {
+		case <-l.ready:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
 func (l *Link) tryTake() (f *frame.Frame, closed bool) {
 	b := l.bound
 	b.mu.Lock()

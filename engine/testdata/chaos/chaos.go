@@ -137,7 +137,38 @@ func (s *Source) Read(*abi.RunRequest) error {
 	if s.mode == "no-end" {
 		return nil
 	}
-	return s.h.Emit(EOS, 0)
+	if err := s.h.Emit(EOS, 0); err != nil {
+		return err
+	}
+	return s.misbehave("end")
+}
+
+// Transform passes messages on.
+type Transform struct{ base }
+
+// NewTransform returns a transform.
+func NewTransform() sdk.Transform { return &Transform{} }
+
+// Transform passes every message on. In mode "early" it ends the stream after
+// the first one.
+func (t *Transform) Transform(*abi.RunRequest) error {
+	t.h.Phase(abi.PhaseProcess)
+	for {
+		m, err := t.h.Next()
+		if err != nil {
+			return err
+		}
+		rows := 0
+		if len(m) > 8 {
+			rows = RowsPerBatch
+		}
+		if err := t.h.Emit(m, rows); err != nil || string(m) == string(EOS) {
+			return err
+		}
+		if t.mode == "early" {
+			return t.h.Emit(EOS, 0)
+		}
+	}
 }
 
 // Destination counts rows.
