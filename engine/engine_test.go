@@ -17,6 +17,7 @@ import (
 
 	"github.com/rapidbyte-go/rapidbyte/engine"
 	"github.com/rapidbyte-go/rapidbyte/engine/testdata/chaos"
+	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
 )
 
 var runtimes = []engine.Runtime{engine.Compiled, engine.Interpreted, engine.Native}
@@ -155,17 +156,19 @@ func TestFailuresAreTyped(t *testing.T) {
 		{"panic in open", []string{"mode: panic-open"}, all, []string{"source (chaos-source)", "panicked in open", "chaos in open"}},
 		{"panic in run", []string{"mode: panic-run"}, all, []string{`source (chaos-source), stream "numbers", fetch`, "panicked in run"}},
 		{"panic in the destination", []string{"dest:", "mode: panic-run"}, all, []string{`destination (chaos-dest), stream "numbers", flush`, "panicked"}},
-		{"exit 0 in the middle", []string{"mode: exit0-run"}, wasm, []string{"source (chaos-source)", "exited with code 0 in the middle of run"}},
+		{"exit 0 in the middle", []string{"mode: exit0-run"}, wasm, []string{`source (chaos-source), stream "numbers", fetch: `, "exited with code 0 in the middle of run"}},
 		{"exit 3 in open", []string{"dest:", "mode: exit3-open"}, wasm, []string{"destination (chaos-dest)", "exited with code 3 in the middle of open"}},
-		{"out of memory", []string{"mode: memory-run", "resources:", "max_memory: 48mb", "max_batch_bytes: 1mb"}, wasm, []string{"ran out of memory during run", "raise resources.max_memory"}},
+		{"out of memory", []string{"mode: memory-run", "resources:", "max_memory: 48mb", "max_batch_bytes: 1mb"}, wasm, []string{"ran out of memory during", "raise resources.max_memory"}},
 		{"deadlock", []string{"mode: deadlock-run"}, wasm, []string{"all goroutines are asleep"}},
 		{"endless recursion", []string{"mode: recurse-run", "resources:", "max_memory: 64mb", "max_batch_bytes: 1mb"}, wasm, []string{"source (chaos-source)", "run"}},
 		{"plain error", []string{"mode: error-run"}, all, []string{"plain error"}},
 		{"described error", []string{"mode: config-open"}, all, []string{"mode is bad really", "choose another"}},
 		{"stream without end", []string{"mode: no-end"}, all, []string{"before its end-of-stream mark"}},
-		{"row lost", []string{"dest:", "mode: lose-row"}, all, []string{"confirmed 999 rows of 1000"}},
+		{"row lost", []string{"dest:", "mode: lose-row"}, all, []string{"confirmed 999 rows of 1000", "unknown whether"}},
 		{"batch over the limit", []string{"size: 2000000", "resources:", "max_batch_bytes: 1mb"}, all, []string{"a batch of 2000000 bytes is over the limit of 1048576 bytes", "raise resources.max_batch_bytes"}},
 		{"commit unknown", []string{"dest:", "mode: unknown-commit-commit", "resources:", "max_retries: 5"}, all, []string{"answer lost", "unknown whether the stream was committed"}},
+		{"panic in commit", []string{"dest:", "mode: panic-commit"}, all, []string{`destination (chaos-dest), stream "numbers", commit: `, "panicked", "unknown whether"}},
+		{"exit 0 in commit", []string{"dest:", "mode: exit0-commit"}, wasm, []string{`destination (chaos-dest), stream "numbers", commit: `, "exited with code 0", "unknown whether"}},
 	}
 	for _, tt := range tests {
 		for _, rt := range tt.runtimes {
@@ -293,6 +296,40 @@ func TestStreamsShareTheBound(t *testing.T) {
 	// A stream is three frames: schema, one batch of 100 rows, end.
 	if got := last.Stages[0].Rows; got != 100 {
 		t.Errorf("the source emitted %d rows while nobody took any and 3 frames may be in flight, want 100", got)
+	}
+}
+
+// What was committed before the cancellation was heard of is known, and so is
+// that nothing of the next stream was.
+func TestCancellationBetweenStreams(t *testing.T) {
+	e := newEngine(t, engine.Native, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(50*time.Millisecond, cancel)
+	res, err := e.Run(ctx, parse(t, "dest:", "mode: deaf-commit", "streams: [{name: a, sync_mode: full_refresh}, {name: b, sync_mode: full_refresh}]"), engine.RunOptions{})
+	var stage *engine.StageError
+	if !errors.Is(err, context.Canceled) || errors.As(err, &stage) || !strings.Contains(err.Error(), "1 of 2 streams were committed") {
+		t.Errorf("error = %v, want a plain cancellation after one of two streams", err)
+	}
+	if !res.Streams[0].Committed || res.Streams[1].Committed {
+		t.Errorf("streams = %+v", res.Streams)
+	}
+}
+
+// A destination that is ended in the middle of its commit, because another stage
+// failed with something that may pass, has an outcome nobody knows: its stream
+// must not be moved again.
+func TestStrictDestinationEndedInCommitIsNotRetried(t *testing.T) {
+	e := newEngine(t, engine.Compiled, nil)
+	p := parse(t, "mode: transient-b", "dest:", "mode: spin-commit", "resources:", "max_retries: 1",
+		"streams: [{name: a, sync_mode: full_refresh}, {name: b, sync_mode: full_refresh}]")
+	p.Destination.Strict = true
+	if _, err := e.Load(t.Context(), "chaos-dest", true); err != nil {
+		t.Fatal(err)
+	}
+	res, err := e.Run(t.Context(), p, engine.RunOptions{})
+	var stage *engine.StageError
+	if !errors.As(err, &stage) || stage.CommitState != abi.CommitUnknown || stage.Stage != "destination" || res.Retries != 0 {
+		t.Errorf("error = %v after %d retries, want the destination's commit unknown and none", err, res.Retries)
 	}
 }
 

@@ -94,7 +94,7 @@ func (g *wasmGuest) failure(export string, err error) error {
 	case errors.As(err, &exit) && exit.ExitCode() == hostfuncs.ExitOverdue:
 		return context.Canceled
 	case errors.As(err, &exit) && g.ctx.Err() != nil:
-		return context.Cause(g.ctx) // a strict guest was ended by its context
+		return context.Canceled // a strict guest was ended by its context
 	case g.mem.denied && (exit != nil || strings.Contains(err.Error(), "unreachable")):
 		return &GuestError{Failure: GuestOutOfMemory, Export: export,
 			Text: fmt.Sprintf("the guests of this run may use %d bytes together; raise resources.max_memory", g.mem.allowance.limit)}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/rapidbyte-go/rapidbyte/connectors/sdk"
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
@@ -65,6 +66,10 @@ func (b *base) misbehave(when string) error {
 		for b.h.Yield() == nil {
 		}
 		return abi.Cancelled
+	case "deaf-" + when:
+		for b.h.Yield() == nil {
+		}
+		return nil // as one whose last call had its answer before the cancellation
 	case "config-" + when:
 		return &abi.Error{Category: abi.CategoryConfig, Message: "mode is bad\nreally", Field: "mode", Hint: "choose another"}
 	case "error-" + when:
@@ -116,8 +121,14 @@ func (s *Source) Discover() (*abi.Catalog, error) {
 }
 
 // Read emits a schema, the batches and the end of the stream.
-func (s *Source) Read(*abi.RunRequest) error {
+func (s *Source) Read(req *abi.RunRequest) error {
 	s.h.Phase(abi.PhaseFetch)
+	if s.mode == "transient-"+req.Stream {
+		time.Sleep(200 * time.Millisecond) // the destination is done with the stream before
+	}
+	if err := s.misbehave(req.Stream); err != nil {
+		return err
+	}
 	if err := s.h.Emit([]byte("schema"), 0); err != nil {
 		return err
 	}
