@@ -333,6 +333,49 @@ func TestStrictDestinationEndedInCommitIsNotRetried(t *testing.T) {
 	}
 }
 
+// Close frees code and memory that a guest may be using: it waits for the guest.
+func TestCloseWaitsForStages(t *testing.T) {
+	files, err := chaosFS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := engine.New(engine.Options{Connectors: files, CacheDir: filepath.Join(shared, "cache")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	opened := make(chan struct{})
+	ended := make(chan error, 1)
+	go func() {
+		_, err := e.Run(ctx, parse(t, "mode: wait-end"), engine.RunOptions{Tap: func(_ string, m []byte, _ int) error {
+			if string(m) == string(chaos.EOS) {
+				close(opened)
+			}
+			return nil
+		}})
+		ended <- err
+	}()
+	<-opened
+
+	closed := make(chan error, 1)
+	go func() { closed <- e.Close(context.Background()) }()
+	select {
+	case err := <-closed:
+		t.Errorf("Close returned %v while a run was under way", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("the run ended with %v", err)
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+	if _, err := e.Run(t.Context(), parse(t), engine.RunOptions{}); err == nil || !strings.Contains(err.Error(), "engine: closed") {
+		t.Errorf("a run of a closed engine ended with %v", err)
+	}
+}
+
 // A guest that computes for ever and asks nothing is beyond reach, unless it is
 // strict.
 func TestStrictGuestIsInterrupted(t *testing.T) {

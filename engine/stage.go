@@ -75,6 +75,12 @@ func slogLevel(l abi.LogLevel) slog.Level {
 // do starts the guest, lets work use it, and ends it, whatever happens; the
 // clock runs from beginning to end. It labels the goroutine for profiles.
 func (s *stage) do(ctx context.Context, a *allowance, work func() error) (result StageResult, err error) {
+	done, err := s.engine.use()
+	if err != nil {
+		s.inst.Close()
+		return result, s.describe(err)
+	}
+	defer done()
 	pprof.Do(ctx, pprof.Labels("stage", s.plan.name, "connector", s.plan.connector), func(ctx context.Context) {
 		s.inst.Clock.Start(hostfuncs.Load)
 		err = s.start(ctx, a)
