@@ -78,6 +78,11 @@ func TestBadConnectors(t *testing.T) {
 			[]string{`manifest of connector "chaos-source" is not valid JSON`}},
 		{"another name", func(f fstest.MapFS) { replaceText(f, "chaos-source.json", `"chaos-source"`, `"other"`) },
 			[]string{`says its name is "other"`}},
+		// It would get the value that belongs to the host: a password.
+		{"a key of its broker's", func(f fstest.MapFS) {
+			replaceText(f, "chaos-source.json", `"broker":""`, `"broker":"postgres"`)
+			replaceText(f, "chaos-source.json", `"name":"mode"`, `"name":"password"`)
+		}, []string{"chaos.yaml:3:", `manifest of connector "chaos-source" declares config key "password"`, `broker "postgres"`}},
 		{"another ABI in the module", func(f fstest.MapFS) {
 			f["chaos-source.wasm"].Data = handMade("rapidbyte", "yield")
 		}, []string{"speaks ABI version 0, this host speaks version 1"}},

@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
+	"github.com/rapidbyte-go/rapidbyte/hostfuncs/broker"
 )
 
 // Options configure an [Engine]. The zero value has no connectors.
@@ -122,6 +123,16 @@ func (e *Engine) manifest(name string) (*abi.Manifest, error) {
 		return nil, fmt.Errorf("engine: manifest %s.json says its name is %q: the two must be equal", name, m.Name)
 	case m.ABI != abi.Version:
 		return nil, fmt.Errorf("engine: connector %q is built for ABI version %d, this host speaks version %d: rebuild the connector", name, m.ABI, abi.Version)
+	}
+
+	// What belongs to the broker stays with the host, passwords above all: a
+	// connector may not have it given to itself by declaring a key of that name.
+	for _, key := range broker.Keys(m.Broker) {
+		for _, f := range m.Config {
+			if f.Name == key.Name {
+				return nil, fmt.Errorf("engine: manifest of connector %q declares config key %q, which belongs to its broker %q: rename the key", name, f.Name, m.Broker)
+			}
+		}
 	}
 	return &m, nil
 }
