@@ -407,6 +407,16 @@ func TestRetry(t *testing.T) {
 		t.Errorf("records = %v, want %v", got, want)
 	}
 
+	// Each connector of each pipeline has keys of its own, whatever the names.
+	state := &fileState{}
+	p.Name = "chaos/destination"
+	if _, err := e.Run(t.Context(), p, engine.RunOptions{State: state}); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok, _ := state.Get(t.Context(), `"chaos/destination"/destination/failures`); !ok {
+		t.Error("the key does not say where the pipeline's name ends")
+	}
+
 	p.Resources.MaxRetries = 1
 	res, err = e.Run(t.Context(), p, engine.RunOptions{State: &fileState{}})
 	if err == nil || res.Retries != 1 || !strings.Contains(err.Error(), "busy, try again") {

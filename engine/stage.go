@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/pprof"
+	"strconv"
 
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs"
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
@@ -47,7 +48,7 @@ func (e *Engine) newStage(ctx context.Context, p *stagePlan, o *stageOptions) *s
 		BrokerName:  p.brokerName,
 		Broker:      p.broker,
 		State:       o.state,
-		StatePrefix: o.pipeline + "/" + p.name + "/",
+		StatePrefix: strconv.Quote(o.pipeline) + "/" + p.name + "/",
 		Checkpoint:  o.checkpoint,
 		Log: func(level abi.LogLevel, line string) {
 			log.Log(ctx, slogLevel(level), line, "stage", p.name, "connector", p.connector)
