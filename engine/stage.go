@@ -89,9 +89,12 @@ func (s *stage) do(ctx context.Context, a *allowance, work func() error) (result
 			err = work()
 		}
 		if err == nil {
-			err = s.call(abi.ExportClose)
-		}
-		if err != nil {
+			// The work is done and, at a destination, visible: who is told that it
+			// failed does it again.
+			if cerr := s.call(abi.ExportClose); cerr != nil && !s.inst.Cancelled() {
+				s.engine.opt.Log.Warn("connector did not close in order", "reason", s.describe(cerr))
+			}
+		} else {
 			err = s.describe(err)
 		}
 		result = s.end()
@@ -153,6 +156,9 @@ func (s *stage) call(export string) error {
 		return clean(&described)
 	}
 	if abi.Status(status) == abi.Cancelled {
+		if !s.inst.Cancelled() {
+			return fmt.Errorf("connector's %s says that the run was cancelled, which it was not", export)
+		}
 		return context.Canceled
 	}
 	return fmt.Errorf("connector's %s: %w", export, abi.Status(status))
