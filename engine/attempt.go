@@ -132,6 +132,9 @@ func (a *attempt) runStage(i int) error {
 				return err
 			}
 			a.finish(i, index, &c, &s.inst.Counters, s.inst.Metrics[abi.MetricRowsWritten]-written)
+			if out != nil {
+				out.Close() // after the books: the last stage closes them
+			}
 		}
 		return nil
 	})

@@ -443,6 +443,21 @@ func TestWhatHappensAfterTheLastCommit(t *testing.T) {
 	}
 }
 
+// A record is complete when it is written, though several stages count for it.
+func TestRecordsAreComplete(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // makes the destination overtake the source often
+	e := newEngine(t, engine.Native, nil)
+	for range 200 {
+		rec := &recorder{}
+		if _, err := e.Run(t.Context(), parse(t, "batches: 1"), engine.RunOptions{Recorder: rec}); err != nil {
+			t.Fatal(err)
+		}
+		if r := rec.records[1]; r.RowsRead != 100 || r.RowsWritten != 100 || r.BytesRead != r.BytesWritten {
+			t.Fatalf("record = %+v, want 100 rows read and written", r)
+		}
+	}
+}
+
 // A record that cannot be written does not stop rows from moving, and the error
 // says that they have moved.
 func TestRecorderFails(t *testing.T) {

@@ -173,7 +173,7 @@ func clean(e *abi.Error) *abi.Error {
 }
 
 // run moves one stream through this stage. The links are nil at the ends of
-// the pipeline.
+// the pipeline; the one behind is the caller's to close.
 func (s *stage) run(stream string, request []byte, in, out *hostfuncs.Link) error {
 	s.stream = stream
 	rowsIn, written := s.inst.Counters.InRows, s.inst.Metrics[abi.MetricRowsWritten]
@@ -195,9 +195,6 @@ func (s *stage) run(stream string, request []byte, in, out *hostfuncs.Link) erro
 		if got != want {
 			return s.broken(fmt.Sprintf("destination confirmed %d rows of %d it was given", got, want))
 		}
-	}
-	if out != nil {
-		out.Close()
 	}
 	s.stream = ""
 	s.inst.Clock.SetPhase(abi.PhaseSetup)
