@@ -1,7 +1,10 @@
-// Package pipeline reads the YAML file that describes one pipeline.
 package pipeline
 
-import "time"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // Pipeline is one parsed, defaulted and validated pipeline file.
 type Pipeline struct {
@@ -15,6 +18,8 @@ type Pipeline struct {
 	State       State
 	Resources   Resources
 
+	// positions holds the place of every path in the file; nil if the pipeline
+	// did not come from one. Never written after Parse, so copies share it.
 	positions map[string]Position
 }
 
@@ -22,7 +27,7 @@ type Pipeline struct {
 type Source struct {
 	Use     Ref
 	Strict  bool           // compile with a check at every loop; many times slower
-	Config  map[string]any // string, bool, int64, float64, []any, map[string]any
+	Config  map[string]any // string, bool, int64, float64, []any, map[string]any; never nil values
 	Streams []Stream
 }
 
@@ -36,17 +41,17 @@ type Stream struct {
 type Transform struct {
 	Use    Ref
 	Strict bool
-	Config map[string]any
+	Config map[string]any // as in Source
 }
 
 // Destination is where rows go.
 type Destination struct {
 	Use         Ref
 	Strict      bool
-	Config      map[string]any
-	WriteMode   string   // "append" or "replace"
-	PrimaryKey  []string // the key a table gets when it is created; may be empty
-	OnDataError string   // "fail"
+	Config      map[string]any // as in Source
+	WriteMode   string         // "append" or "replace"
+	PrimaryKey  []string       // the key a table gets when it is created; may be empty
+	OnDataError string         // "fail"
 }
 
 // State says where runs are recorded.
@@ -62,7 +67,7 @@ type Resources struct {
 	Parallelism        int
 	CheckpointBytes    int64         // 0: off
 	CheckpointRows     int64         // 0: off
-	CheckpointInterval time.Duration // 0: off
+	CheckpointInterval time.Duration // 0: off; whole seconds
 	MaxRetries         int
 	Compression        string // "none", "lz4", "zstd"
 	MaxInflightBatches int
@@ -76,7 +81,44 @@ type Ref struct {
 	Version   string // without the @; may be empty
 }
 
-// Position is a place in the file, both from 1.
+// String returns the reference as it is written in a file.
+func (r Ref) String() string {
+	s := r.Name
+	if r.Namespace != "" {
+		s = r.Namespace + "/" + s
+	}
+	if r.Version != "" {
+		s += "@" + r.Version
+	}
+	return s
+}
+
+// Position is a place in the file. Line and Column count from 1, columns in
+// characters, not bytes.
 type Position struct {
 	Line, Column int
+}
+
+// Position returns the place of a path such as "destination.config.load_method",
+// "source.streams[0].name" or "transforms[1].use": where the value stands, for
+// a mapping or a list where its key stands. A path that is not in the file has
+// the place of its nearest parent that is. It reports false for a pipeline that
+// was not parsed from a file.
+func (p *Pipeline) Position(path string) (Position, bool) {
+	for {
+		if pos, ok := p.positions[path]; ok {
+			return pos, true
+		}
+		if path == "" {
+			return Position{}, false
+		}
+		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
+	}
+}
+
+// Errorf returns an error at the place of a path. Its text is the formatted
+// message alone: name the key in it.
+func (p *Pipeline) Errorf(path, format string, args ...any) *Error {
+	pos, _ := p.Position(path)
+	return &Error{File: p.File, Line: pos.Line, Column: pos.Column, Path: path, Message: fmt.Sprintf(format, args...)}
 }

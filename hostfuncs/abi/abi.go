@@ -93,8 +93,8 @@ type Host interface {
 	// none) and returns 1, else 0.
 	StateCAS(key string, old, value []byte) int32
 
-	// LastError fills buf with the text of the last error a call of this
-	// instance returned, and forgets it; 0 if there was none.
+	// LastError fills buf with the last error a call of this instance returned,
+	// as an [Error] in JSON, and forgets it; 0 if there was none.
 	LastError(buf []byte) int32
 	// Yield does nothing but give the host a chance to run: it returns
 	// Cancelled once the run is cancelled. Call it at least every millisecond

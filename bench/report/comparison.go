@@ -1,0 +1,161 @@
+// Package report writes what people read: from records of
+// [github.com/rapidbyte-go/rapidbyte/bench/history], tables.
+package report
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/rapidbyte-go/rapidbyte/bench/history"
+)
+
+// line is one line of the comparison. The indentation of its label shows the
+// timing hierarchy.
+type line struct {
+	label  string
+	key    string // of the pipeline result; "" for the two throughputs
+	higher bool   // more is better
+	format func(float64) string
+	value  func(*history.Record) (float64, bool) // nil: the result's key
+}
+
+// comparison is the seed's table, top to bottom.
+var comparison = []line{
+	{label: "Total duration", key: "duration_secs"},
+	{label: "Dest duration", key: "dest_duration_secs"},
+	{label: "  Connect", key: "dest_connect_secs"},
+	{label: "  Flush", key: "dest_flush_secs"},
+	{label: "  Commit", key: "dest_commit_secs"},
+	{label: "  VM setup", key: "dest_vm_setup_secs"},
+	{label: "  Recv loop", key: "dest_recv_secs"},
+	{label: "  WASM overhead", key: "wasm_overhead_secs"},
+	{label: "Source duration", key: "source_duration_secs"},
+	{label: "  Connect", key: "source_connect_secs"},
+	{label: "  Query", key: "source_query_secs"},
+	{label: "  Fetch", key: "source_fetch_secs"},
+	{label: "Source module load (ms)", key: "source_module_load_ms", format: millis},
+	{label: "Dest module load (ms)", key: "dest_module_load_ms", format: millis},
+	{label: "Throughput (rows/s)", higher: true, format: thousands, value: rowsPerSecond},
+	{label: "Throughput (MB/s)", higher: true, format: hundredths, value: megabytesPerSecond},
+}
+
+// Comparison writes the seed's report over the pipeline runs among records:
+// averages of both load methods and how many times faster COPY is. Runs of
+// other families are passed over. It is an error if either load method has no
+// run, or if the runs were not all taken under the same conditions.
+func Comparison(w io.Writer, records []*history.Record) error {
+	byMode := map[string][]*history.Record{}
+	var first *history.Record
+	for _, r := range records {
+		if r.Mode != "insert" && r.Mode != "copy" {
+			continue
+		}
+		if first == nil {
+			first = r
+		}
+		switch {
+		case r.Group() != first.Group():
+			return fmt.Errorf("report: runs under different conditions cannot be averaged: %q and %q", first.Group(), r.Group())
+		case r.Rows != first.Rows || r.Compression != first.Compression || r.Runtime != first.Runtime:
+			return fmt.Errorf("report: one table takes one row count, compression and runtime; got %s and %s", first.Bench, r.Bench)
+		}
+		byMode[r.Mode] = append(byMode[r.Mode], r)
+	}
+	inserts, copies := byMode["insert"], byMode["copy"]
+	if len(inserts) == 0 || len(copies) == 0 {
+		return errors.New("report: the comparison needs runs of both load methods, insert and copy")
+	}
+
+	// What was measured, then how often.
+	var out strings.Builder
+	bytes, _ := mean(inserts, line{key: "bytes_read"})
+	fmt.Fprintf(&out, "  Dataset:     %d rows, %.2f MB (%.0f B/row)\n", first.Rows, bytes/(1<<20), bytes/float64(first.Rows))
+	fmt.Fprintf(&out, "  Iterations:  %s\n\n", iterations(len(inserts), len(copies)))
+
+	fmt.Fprintf(&out, "  %-23s  %10s  %10s  %10s\n", "Metric (avg)", "INSERT", "COPY", "Speedup")
+	rule := strings.Repeat("-", 10)
+	fmt.Fprintf(&out, "  %s  %s  %s  %s\n", strings.Repeat("-", 23), rule, rule, rule)
+	for _, l := range comparison {
+		insert, okInsert := mean(inserts, l)
+		copied, okCopy := mean(copies, l)
+		fmt.Fprintf(&out, "  %-23s  %10s  %10s  %10s\n", l.label,
+			cell(l, insert, okInsert), cell(l, copied, okCopy), speedup(l, insert, copied, okInsert && okCopy))
+	}
+	_, err := io.WriteString(w, out.String())
+	return err
+}
+
+func iterations(inserts, copies int) string {
+	if inserts == copies {
+		return fmt.Sprintf("%d per mode", inserts)
+	}
+	return fmt.Sprintf("%d INSERT, %d COPY", inserts, copies)
+}
+
+// mean returns the average over the records that have the value.
+func mean(records []*history.Record, l line) (float64, bool) {
+	value := l.value
+	if value == nil {
+		value = func(r *history.Record) (float64, bool) { return r.Value(l.key) }
+	}
+	var sum float64
+	var n int
+	for _, r := range records {
+		if v, ok := value(r); ok {
+			sum += v
+			n++
+		}
+	}
+	return sum / float64(n), n > 0
+}
+
+func cell(l line, v float64, ok bool) string {
+	switch {
+	case !ok:
+		return "-"
+	case l.format != nil:
+		return l.format(v)
+	}
+	return strconv.FormatFloat(v, 'f', 3, 64)
+}
+
+// speedup says how many times better COPY is; "-" where that means nothing.
+func speedup(l line, insert, copied float64, ok bool) string {
+	ratio := insert / copied
+	if l.higher {
+		ratio = copied / insert
+	}
+	if !ok || math.IsNaN(ratio) || math.IsInf(ratio, 0) {
+		return "-"
+	}
+	return strconv.FormatFloat(ratio, 'f', 1, 64) + "x"
+}
+
+func rowsPerSecond(r *history.Record) (float64, bool) {
+	secs, ok := r.Value("duration_secs")
+	return float64(r.Rows) / secs, ok && secs > 0
+}
+
+// megabytesPerSecond uses the seed's megabyte of 1024 x 1024 bytes.
+func megabytesPerSecond(r *history.Record) (float64, bool) {
+	secs, okSecs := r.Value("duration_secs")
+	bytes, okBytes := r.Value("bytes_read")
+	return bytes / (1 << 20) / secs, okSecs && okBytes && secs > 0
+}
+
+func millis(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) }
+
+func hundredths(v float64) string { return strconv.FormatFloat(v, 'f', 2, 64) }
+
+// thousands writes a whole number with commas: 11,236.
+func thousands(v float64) string {
+	s := strconv.FormatFloat(math.Round(v), 'f', 0, 64)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

@@ -1,0 +1,302 @@
+package postgres
+
+import (
+	"math"
+	"math/bits"
+	"unsafe"
+
+	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
+)
+
+// The loops of this file write the values of one column of a fixed width, each
+// after its length. Length and a value of four bytes are one store. Loops with
+// Null in their name look at the validity bitmap and advance the cursors;
+// those without leave them alone.
+
+// The lengths 1, 2, 4, 8, 16 and -1 as they lie in memory.
+const (
+	length1    = 1 << 24
+	length2    = 2 << 24
+	length4    = 4 << 24
+	length8    = 8 << 24
+	length16   = 16 << 24
+	lengthNull = 0xffffffff
+)
+
+// Postgres' own limits of dates and timestamps, counted from 1970 like Arrow's
+// values: 4714-11-24 BC to 5874897-12-31, and to 294276-12-31, which is past
+// what Arrow's microseconds reach. Postgres' infinities are the ends of the
+// integers.
+const (
+	minDate      = -2451545 + epochDays
+	maxDate      = 2145031948 + epochDays
+	minTimestamp = -211813488000000000 + epochMicros
+	maxTimestamp = math.MaxInt64 - 1
+)
+
+// encodeFixed writes values without nulls from row lo. It reports whether all
+// of them are in Postgres' range.
+func (f *encodeField) encodeFixed(base unsafe.Pointer, cur []uint32, lo int) (ok bool) {
+	switch f.kind {
+	case kindBool:
+		encodeBool(base, cur, f.values, lo)
+	case kindInt2:
+		encodeInt2(base, cur, unsafe.Add(f.values, lo*2))
+	case kindInt4:
+		encodeInt4(base, cur, unsafe.Add(f.values, lo*4))
+	case kindInt8:
+		encodeInt8(base, cur, unsafe.Add(f.values, lo*8))
+	case kindDate:
+		return encodeDate(base, cur, unsafe.Add(f.values, lo*4))
+	case kindTimestamp:
+		return encodeTimestamp(base, cur, unsafe.Add(f.values, lo*8))
+	case kindUUID:
+		encodeUUID(base, cur, unsafe.Add(f.values, lo*16))
+	}
+	return true
+}
+
+// encodeFixedNull writes values some of which are null.
+func (f *encodeField) encodeFixedNull(base unsafe.Pointer, cur []uint32, delta uint32, lo int) (ok bool) {
+	switch f.kind {
+	case kindBool:
+		encodeBoolNull(base, cur, delta, f.values, f.validity, lo)
+	case kindInt2:
+		encodeInt2Null(base, cur, delta, unsafe.Add(f.values, lo*2), f.validity, lo)
+	case kindInt4:
+		encodeInt4Null(base, cur, delta, unsafe.Add(f.values, lo*4), f.validity, lo)
+	case kindInt8:
+		encodeInt8Null(base, cur, delta, unsafe.Add(f.values, lo*8), f.validity, lo)
+	case kindDate:
+		return encodeDateNull(base, cur, delta, unsafe.Add(f.values, lo*4), f.validity, lo)
+	case kindTimestamp:
+		return encodeTimestampNull(base, cur, delta, unsafe.Add(f.values, lo*8), f.validity, lo)
+	case kindUUID:
+		encodeUUIDNull(base, cur, delta, unsafe.Add(f.values, lo*16), f.validity, lo)
+	}
+	return true
+}
+
+// encodeCount writes the count of values that begins a row in COPY.
+func encodeCount(base unsafe.Pointer, cur []uint32, count uint16) {
+	count = bits.ReverseBytes16(count)
+	for i := range cur {
+		*(*uint16)(unsafe.Add(base, cur[i])) = count
+	}
+}
+
+func encodeBool(base unsafe.Pointer, cur []uint32, bitmap unsafe.Pointer, lo int) {
+	for i := range cur {
+		p := unsafe.Add(base, cur[i])
+		*(*uint32)(p) = length1
+		*(*uint8)(unsafe.Add(p, 4)) = uint8(validBit(bitmap, lo+i))
+	}
+}
+
+func encodeInt2(base unsafe.Pointer, cur []uint32, values unsafe.Pointer) {
+	for i := range cur {
+		p := unsafe.Add(base, cur[i])
+		*(*uint32)(p) = length2
+		*(*uint16)(unsafe.Add(p, 4)) = bits.ReverseBytes16(*(*uint16)(unsafe.Add(values, i*2)))
+	}
+}
+
+func encodeInt4(base unsafe.Pointer, cur []uint32, values unsafe.Pointer) {
+	for i := range cur {
+		v := *(*uint32)(unsafe.Add(values, i*4))
+		*(*uint64)(unsafe.Add(base, cur[i])) = length4 | uint64(bits.ReverseBytes32(v))<<32
+	}
+}
+
+func encodeInt8(base unsafe.Pointer, cur []uint32, values unsafe.Pointer) {
+	for i := range cur {
+		p := unsafe.Add(base, cur[i])
+		*(*uint32)(p) = length8
+		*(*uint64)(unsafe.Add(p, 4)) = bits.ReverseBytes64(*(*uint64)(unsafe.Add(values, i*8)))
+	}
+}
+
+func encodeDate(base unsafe.Pointer, cur []uint32, values unsafe.Pointer) (ok bool) {
+	ok = true
+	for i := range cur {
+		v := *(*int32)(unsafe.Add(values, i*4))
+		d := v - epochDays
+		if uint32(v-minDate) > maxDate-minDate {
+			ok = ok && isInfiniteDate(v)
+			d = v
+		}
+		*(*uint64)(unsafe.Add(base, cur[i])) = length4 | uint64(bits.ReverseBytes32(uint32(d)))<<32
+	}
+	return ok
+}
+
+func encodeTimestamp(base unsafe.Pointer, cur []uint32, values unsafe.Pointer) (ok bool) {
+	ok = true
+	for i := range cur {
+		v := *(*int64)(unsafe.Add(values, i*8))
+		d := v - epochMicros
+		if uint64(v-minTimestamp) > maxTimestamp-minTimestamp {
+			ok = ok && isInfiniteTimestamp(v)
+			d = v
+		}
+		p := unsafe.Add(base, cur[i])
+		*(*uint32)(p) = length8
+		*(*uint64)(unsafe.Add(p, 4)) = bits.ReverseBytes64(uint64(d))
+	}
+	return ok
+}
+
+func encodeUUID(base unsafe.Pointer, cur []uint32, values unsafe.Pointer) {
+	for i := range cur {
+		p, q := unsafe.Add(base, cur[i]), unsafe.Add(values, i*16)
+		*(*uint32)(p) = length16
+		*(*uint64)(unsafe.Add(p, 4)) = *(*uint64)(q)
+		*(*uint64)(unsafe.Add(p, 12)) = *(*uint64)(unsafe.Add(q, 8))
+	}
+}
+
+func encodeBoolNull(base unsafe.Pointer, cur []uint32, delta uint32, bitmap, validity unsafe.Pointer, lo int) {
+	for i := range cur {
+		c := cur[i] + delta
+		p := unsafe.Add(base, c)
+		if validBit(validity, lo+i) == 0 {
+			*(*uint32)(p) = lengthNull
+			cur[i] = c + 4
+			continue
+		}
+		*(*uint32)(p) = length1
+		*(*uint8)(unsafe.Add(p, 4)) = uint8(validBit(bitmap, lo+i))
+		cur[i] = c + 4 + 1
+	}
+}
+
+func encodeInt2Null(base unsafe.Pointer, cur []uint32, delta uint32, values, validity unsafe.Pointer, lo int) {
+	for i := range cur {
+		c := cur[i] + delta
+		p := unsafe.Add(base, c)
+		if validBit(validity, lo+i) == 0 {
+			*(*uint32)(p) = lengthNull
+			cur[i] = c + 4
+			continue
+		}
+		*(*uint32)(p) = length2
+		*(*uint16)(unsafe.Add(p, 4)) = bits.ReverseBytes16(*(*uint16)(unsafe.Add(values, i*2)))
+		cur[i] = c + 4 + 2
+	}
+}
+
+func encodeInt4Null(base unsafe.Pointer, cur []uint32, delta uint32, values, validity unsafe.Pointer, lo int) {
+	for i := range cur {
+		c := cur[i] + delta
+		p := unsafe.Add(base, c)
+		if validBit(validity, lo+i) == 0 {
+			*(*uint32)(p) = lengthNull
+			cur[i] = c + 4
+			continue
+		}
+		v := *(*uint32)(unsafe.Add(values, i*4))
+		*(*uint64)(p) = length4 | uint64(bits.ReverseBytes32(v))<<32
+		cur[i] = c + 4 + 4
+	}
+}
+
+func encodeInt8Null(base unsafe.Pointer, cur []uint32, delta uint32, values, validity unsafe.Pointer, lo int) {
+	for i := range cur {
+		c := cur[i] + delta
+		p := unsafe.Add(base, c)
+		if validBit(validity, lo+i) == 0 {
+			*(*uint32)(p) = lengthNull
+			cur[i] = c + 4
+			continue
+		}
+		*(*uint32)(p) = length8
+		*(*uint64)(unsafe.Add(p, 4)) = bits.ReverseBytes64(*(*uint64)(unsafe.Add(values, i*8)))
+		cur[i] = c + 4 + 8
+	}
+}
+
+func encodeDateNull(base unsafe.Pointer, cur []uint32, delta uint32, values, validity unsafe.Pointer, lo int) (ok bool) {
+	ok = true
+	for i := range cur {
+		c := cur[i] + delta
+		p := unsafe.Add(base, c)
+		if validBit(validity, lo+i) == 0 {
+			*(*uint32)(p) = lengthNull
+			cur[i] = c + 4
+			continue
+		}
+		v := *(*int32)(unsafe.Add(values, i*4))
+		d := v - epochDays
+		if uint32(v-minDate) > maxDate-minDate {
+			ok = ok && isInfiniteDate(v)
+			d = v
+		}
+		*(*uint64)(p) = length4 | uint64(bits.ReverseBytes32(uint32(d)))<<32
+		cur[i] = c + 4 + 4
+	}
+	return ok
+}
+
+func encodeTimestampNull(base unsafe.Pointer, cur []uint32, delta uint32, values, validity unsafe.Pointer, lo int) (ok bool) {
+	ok = true
+	for i := range cur {
+		c := cur[i] + delta
+		p := unsafe.Add(base, c)
+		if validBit(validity, lo+i) == 0 {
+			*(*uint32)(p) = lengthNull
+			cur[i] = c + 4
+			continue
+		}
+		v := *(*int64)(unsafe.Add(values, i*8))
+		d := v - epochMicros
+		if uint64(v-minTimestamp) > maxTimestamp-minTimestamp {
+			ok = ok && isInfiniteTimestamp(v)
+			d = v
+		}
+		*(*uint32)(p) = length8
+		*(*uint64)(unsafe.Add(p, 4)) = bits.ReverseBytes64(uint64(d))
+		cur[i] = c + 4 + 8
+	}
+	return ok
+}
+
+func encodeUUIDNull(base unsafe.Pointer, cur []uint32, delta uint32, values, validity unsafe.Pointer, lo int) {
+	for i := range cur {
+		c := cur[i] + delta
+		p, q := unsafe.Add(base, c), unsafe.Add(values, i*16)
+		if validBit(validity, lo+i) == 0 {
+			*(*uint32)(p) = lengthNull
+			cur[i] = c + 4
+			continue
+		}
+		*(*uint32)(p) = length16
+		*(*uint64)(unsafe.Add(p, 4)) = *(*uint64)(q)
+		*(*uint64)(unsafe.Add(p, 12)) = *(*uint64)(unsafe.Add(q, 8))
+		cur[i] = c + 4 + 16
+	}
+}
+
+func isInfiniteDate(v int32) bool      { return v == math.MaxInt32 || v == math.MinInt32 }
+func isInfiniteTimestamp(v int64) bool { return v == math.MaxInt64 || v == math.MinInt64 }
+
+// outOfRange returns the error of the first value of rows lo to hi that is
+// outside Postgres' range.
+func (f *encodeField) outOfRange(lo, hi int, first int64) *abi.Error {
+	for row := lo; row < hi; row++ {
+		if f.validity != nil && validBit(f.validity, row) == 0 {
+			continue
+		}
+		var bad bool
+		if f.kind == kindDate {
+			v := *(*int32)(unsafe.Add(f.values, row*4))
+			bad = (v < minDate || v > maxDate) && !isInfiniteDate(v)
+		} else {
+			v := *(*int64)(unsafe.Add(f.values, row*8))
+			bad = v < minTimestamp && !isInfiniteTimestamp(v)
+		}
+		if bad {
+			return f.badValue("is before 4714-11-24 BC or after the last day that Postgres knows", first+int64(row))
+		}
+	}
+	return f.badValue("is outside the range of its type", first+int64(lo))
+}

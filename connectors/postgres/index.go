@@ -1,0 +1,307 @@
+package postgres
+
+import (
+	"math"
+	"math/bits"
+	"unsafe"
+)
+
+// A row of COPY's binary format, as it lies in a CopyData message of its own:
+//
+//	'd' | length 4 | columns 2 | [ length 4 | value ] ...
+//
+// All integers are big endian; a length of -1 is a NULL and has no value.
+// https://www.postgresql.org/docs/current/sql-copy.html
+const (
+	rowHeader   = headerSize + 2
+	endMark     = 0xffff // in place of the number of columns: end of the data
+	noWidth     = -2     // wanted length of a field that may have any; -1 is NULL
+	kernelSlack = 64     // bytes a kernel may read behind the last field
+)
+
+// index notes where the fields of a batch's rows lie in the buffer, and counts
+// on the way what the Arrow columns need: NULLs, and bytes of the columns that
+// vary in width.
+//
+// Rows are hostile until they are indexed. There are two ways to walk them. The
+// dense one assumes that no field of fixed width is NULL: only the lengths of
+// the others need to be looked at to find the end of the row, and only the
+// places behind those are noted. If the assumption is wrong, nearly every row
+// fails to end where its message ends; and where it does not fail, the kernels
+// find that a length is not what it must be (see decoder.columns), and the batch
+// is walked again in the exact way, field by field. Both ways, no place lies
+// outside the row that was checked.
+type index struct {
+	cols  []indexColumn
+	spans []span
+	tail  int // bytes of the fixed-width fields behind the last span
+
+	minRow int // bytes of a row and its message's header if the values of varying width are empty
+
+	dense  bool     // how the rows were walked
+	pos    []uint32 // stride places a row
+	stride int
+	rows   int
+}
+
+// indexColumn is one column of an index. A field lies delta bytes behind the
+// place number slot of its row.
+type indexColumn struct {
+	want  int32 // length of the value, or noWidth
+	nulls int
+	bytes int // of all values together, if the width is not fixed
+
+	denseSlot, denseDelta int
+}
+
+// span is a field without fixed width and the fields of fixed width before it.
+type span struct {
+	skip  int // from the last place to behind the length of this field
+	bytes int
+	nulls int
+	col   int
+}
+
+// newIndex returns an index for rows of the given types.
+func newIndex(types []pgType) *index {
+	x := &index{cols: make([]indexColumn, len(types)), minRow: rowHeader}
+	at := 0 // from the last place
+	for i, t := range types {
+		c := &x.cols[i]
+		c.denseSlot, c.denseDelta = len(x.spans), at
+		x.minRow += 4
+		if t.width >= 0 {
+			c.want = t.width
+			x.minRow += int(t.width)
+			at += 4 + int(t.width)
+			continue
+		}
+		c.want = noWidth
+		x.spans = append(x.spans, span{skip: at + 4, col: i})
+		at = 0
+	}
+	x.tail = at
+	x.reset(true)
+	return x
+}
+
+// reset empties the index and chooses how to walk.
+func (x *index) reset(dense bool) {
+	x.rows, x.dense = 0, dense
+	x.stride = len(x.cols)
+	if dense {
+		x.stride = len(x.spans) + 1
+	}
+	for i := range x.spans {
+		x.spans[i].bytes, x.spans[i].nulls = 0, 0
+	}
+	for i := range x.cols {
+		x.cols[i].bytes, x.cols[i].nulls = 0, 0
+	}
+}
+
+// settle makes the counts of a dense walk those of the columns.
+func (x *index) settle() {
+	if !x.dense {
+		return
+	}
+	for i := range x.spans {
+		s := &x.spans[i]
+		x.cols[s.col].bytes, x.cols[s.col].nulls = s.bytes, s.nulls
+	}
+}
+
+// fixedNulls reports whether a field of fixed width was NULL in an exact walk.
+func (x *index) fixedNulls() bool {
+	for i := range x.cols {
+		if x.cols[i].want != noWidth && x.cols[i].nulls > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// places returns where the fields of column c lie, from row lo on: the field of
+// row lo+i is at base + pos[i*stride] + delta.
+func (x *index) places(c, lo int) (pos unsafe.Pointer, stride, delta int) {
+	slot := c
+	if x.dense {
+		slot, delta = x.cols[c].denseSlot, x.cols[c].denseDelta
+	}
+	pos = unsafe.Pointer(unsafe.SliceData(x.pos))
+	return unsafe.Add(pos, 4*(lo*x.stride+slot)), 4 * x.stride, delta
+}
+
+// room makes room for n more rows.
+func (x *index) room(n int) {
+	need := (x.rows + n) * x.stride
+	if need <= len(x.pos) {
+		return
+	}
+	pos := make([]uint32, max(need, 2*len(x.pos)))
+	copy(pos, x.pos[:x.rows*x.stride])
+	x.pos = pos
+}
+
+// bounds say how far a walk may go.
+type bounds struct {
+	limit int // end of the bytes that are there
+	rows  int // rows of a batch
+	// A row is the first of the next batch if it ends behind cut, which moves on
+	// by gain for every row taken: a row takes less room in Arrow than here.
+	cut, gain int
+}
+
+// walkDense indexes rows from p on, one message each, and returns where it
+// stopped and whether the batch is full. If it is not, the bytes there are no
+// complete row as a dense walk expects it, whatever else they are. Behind
+// b.limit at least minRow bytes must be readable.
+func (x *index) walkDense(buf []byte, p int, b *bounds) (next int, full bool) {
+	x.room(min(b.rows-x.rows, (b.limit-p)/rowHeader+1))
+	base := unsafe.Pointer(unsafe.SliceData(buf))
+	out := unsafe.Add(unsafe.Pointer(unsafe.SliceData(x.pos)), 4*x.rows*x.stride)
+	const mask = 0x00ffff00000000ff // type and columns among the first eight bytes
+	want := uint64(msgCopyData) | uint64(bits.ReverseBytes16(uint16(len(x.cols))))<<40
+	limit, cut, gain, tail := b.limit, b.cut, b.gain, x.tail
+	spans := x.spans
+
+	left := b.rows - x.rows
+	for left > 0 {
+		head := *(*uint64)(unsafe.Add(base, p))
+		end := p + 1 + int(bits.ReverseBytes32(uint32(head>>8)))
+		if end > limit || head&mask != want {
+			break
+		}
+		if end > cut && left < b.rows {
+			full = true
+			break
+		}
+
+		q := p + rowHeader
+		*(*uint32)(out) = uint32(q)
+		out = unsafe.Add(out, 4)
+		for i := range spans {
+			s := &spans[i]
+			q += s.skip
+			n := int(bits.ReverseBytes32(*(*uint32)(unsafe.Add(base, q-4))))
+			if q+n > end {
+				if n != lengthNull || q > end {
+					// The counts hold a part of this row now. That does not matter:
+					// the batch is walked again.
+					q = math.MinInt32
+					break
+				}
+				s.nulls++
+				n = 0
+			}
+			s.bytes += n
+			q += n
+			*(*uint32)(out) = uint32(q)
+			out = unsafe.Add(out, 4)
+		}
+		if q+tail != end {
+			break
+		}
+		p = end
+		cut += gain
+		left--
+	}
+	b.cut, x.rows = cut, b.rows-left
+	return p, full || left == 0
+}
+
+// walkExact does what walkDense does, field by field.
+func (x *index) walkExact(buf []byte, p int, b *bounds) (next int, full bool) {
+	x.room(min(b.rows-x.rows, (b.limit-p)/rowHeader+1))
+	for x.rows < b.rows {
+		if p+rowHeader > b.limit {
+			return p, false
+		}
+		end := p + 1 + int(be32(buf[p+1:]))
+		if end > b.limit || end < p+rowHeader || buf[p] != msgCopyData || columnsAt(buf, p+headerSize) != len(x.cols) {
+			return p, false
+		}
+		if x.rows > 0 && end > b.cut {
+			return p, true
+		}
+		if !x.row(buf, p+rowHeader, end) {
+			return p, false
+		}
+		p = end
+		b.cut += b.gain
+	}
+	return p, true
+}
+
+// columnsAt returns the number of columns a row says it has.
+func columnsAt(buf []byte, p int) int { return int(buf[p])<<8 | int(buf[p+1]) }
+
+// row indexes the row whose fields lie in buf[q:end] and reports whether they
+// fill it exactly and have the lengths they must have. If not, the index is as
+// before.
+func (x *index) row(buf []byte, q, end int) bool {
+	base := unsafe.Pointer(unsafe.SliceData(buf))
+	out := unsafe.Pointer(unsafe.SliceData(x.pos[x.rows*x.stride:]))
+	for i := range x.cols {
+		c := &x.cols[i]
+		if q+4 > end {
+			x.undo(base, i)
+			return false
+		}
+		*(*uint32)(out) = uint32(q)
+		out = unsafe.Add(out, 4)
+		n := int32(bits.ReverseBytes32(*(*uint32)(unsafe.Add(base, q))))
+		q += 4
+		if n == c.want {
+			q += int(n)
+			continue
+		}
+		if n == -1 {
+			c.nulls++
+			continue
+		}
+		if c.want != noWidth || n < 0 || q+int(n) > end {
+			x.undo(base, i)
+			return false
+		}
+		c.bytes += int(n)
+		q += int(n)
+	}
+	if q != end {
+		x.undo(base, len(x.cols))
+		return false
+	}
+	x.rows++
+	return true
+}
+
+// undo takes the first n fields of the row being indexed out of the counts.
+func (x *index) undo(base unsafe.Pointer, n int) {
+	for i := range n {
+		c := &x.cols[i]
+		q := x.pos[x.rows*x.stride+i]
+		length := int32(bits.ReverseBytes32(*(*uint32)(unsafe.Add(base, q))))
+		switch {
+		case length == -1:
+			c.nulls--
+		case c.want == noWidth:
+			c.bytes -= int(length)
+		}
+	}
+}
+
+// measure counts column c in rows lo to hi.
+func (x *index) measure(buf []byte, c, lo, hi int) (nulls, bytes int) {
+	pos, stride, delta := x.places(c, lo)
+	base := unsafe.Add(unsafe.Pointer(unsafe.SliceData(buf)), delta)
+	for range hi - lo {
+		n := int32(bits.ReverseBytes32(*(*uint32)(unsafe.Add(base, *(*uint32)(pos)))))
+		if n < 0 {
+			nulls++
+		} else {
+			bytes += int(n)
+		}
+		pos = unsafe.Add(pos, stride)
+	}
+	return nulls, bytes
+}

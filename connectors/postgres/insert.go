@@ -1,0 +1,344 @@
+package postgres
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/rapidbyte-go/rapidbyte/connectors/sdk/arrowipc"
+)
+
+// Messages of the extended protocol, to the server.
+const (
+	msgParse   = 'P'
+	msgBind    = 'B'
+	msgExecute = 'E'
+	msgClose   = 'C'
+	msgSync    = 'S'
+)
+
+const (
+	maxParameters = 65535
+	// insertRows bounds the rows of one statement. From a few hundred on the
+	// server's work for a row is all there is; planning and the SQL's text go on
+	// growing.
+	insertRows = 1000
+	// insertBytes bounds the parameters of one statement, which the server holds
+	// in memory twice.
+	insertBytes = 8 << 20
+	// maxStatements bounds the prepared statements of a stream. A stream needs one
+	// for full size and one for what is left of a batch; only batches of ever
+	// different length make more.
+	maxStatements = 16
+	// maxUnanswered is how many writes may be under way: the server works on one
+	// while the next waits for it.
+	maxUnanswered = 2
+)
+
+// insertLoader writes rows with prepared INSERT statements of many rows and
+// binary parameters. It does not wait for one before it sends the next: the
+// answers are read while rows are sent, and counted against what was sent.
+//
+// The buffer holds whole statements, each Bind and Execute, and one Sync at its
+// end when it is sent.
+type insertLoader struct {
+	d       *destination
+	table   *destTable
+	encoder *encoder
+	out     output
+
+	perStatement int // rows of a statement of full size
+	statements   []prepared
+	made         int // statements prepared, to name them
+	tail         []byte
+
+	pending    []pendingInsert // sent or in the buffer, oldest first
+	unanswered int             // Syncs sent and not answered
+	rows       int64           // rows confirmed
+}
+
+var _ loader = (*insertLoader)(nil)
+
+// prepared is a statement of the session.
+type prepared struct {
+	name string
+	rows int
+	used int // count of made or used statements at its last use, to drop the oldest
+}
+
+// pendingInsert is a statement whose answer is to come.
+type pendingInsert struct {
+	first int64 // row of the stream
+	rows  int64
+}
+
+func newInsertLoader(d *destination, t *destTable, s *arrowipc.Schema) *insertLoader {
+	return &insertLoader{
+		d:            d,
+		table:        t,
+		encoder:      newEncoder(s, t.types(), bindPrefix),
+		out:          output{buf: make([]byte, loadBuffer)},
+		perStatement: min(insertRows, maxParameters/len(t.columns)),
+	}
+}
+
+func (l *insertLoader) confirmed() int64 { return l.rows }
+
+// write implements loader.
+func (l *insertLoader) write(r *arrowipc.Reader, rows int, first int64) error {
+	e := l.encoder
+	if err := e.load(r, rows, first); err != nil {
+		return err
+	}
+
+	for lo := 0; lo < rows; {
+		// Large rows make small statements, of few different sizes.
+		hi := min(lo+l.perStatement, rows)
+		for hi-lo > 1 && e.bound(lo, hi) > insertBytes {
+			hi = lo + (hi-lo)/2
+		}
+
+		need := e.bound(lo, hi) + bindOverhead
+		if need > l.out.free() && l.out.n > 0 {
+			if err := l.flush(); err != nil {
+				return err
+			}
+		}
+		name := l.prepare(hi - lo)
+		l.out.room(need)
+		if err := l.bind(name, lo, hi, first); err != nil {
+			return err
+		}
+		l.pending = append(l.pending, pendingInsert{first + int64(lo), int64(hi - lo)})
+		l.d.wire.statements++
+		lo = hi
+	}
+	return nil
+}
+
+// bindOverhead is at least the bytes of Bind and Execute besides parameters,
+// and of the Sync that follows sometime.
+const bindOverhead = 128
+
+// bind appends Bind with rows lo to hi as parameters, and Execute.
+func (l *insertLoader) bind(name string, lo, hi int, first int64) error {
+	out := &l.out
+	start := out.n
+	out.n += headerSize
+	out.byte(0) // the unnamed portal
+	out.string(name)
+	out.byte(0)
+	out.uint16(1) // one format for all parameters
+	out.uint16(1) // binary
+	out.uint16(uint16((hi - lo) * len(l.table.columns)))
+	n, err := l.encoder.encode(out.buf[out.n:], lo, hi, first)
+	if err != nil {
+		return err
+	}
+	out.n += n
+	out.uint16(0) // no results
+	out.header(start, msgBind, out.n-start-headerSize)
+
+	out.header(out.n, msgExecute, 1+4)
+	out.n += headerSize
+	out.byte(0)   // the unnamed portal
+	out.uint32(0) // all rows
+	return nil
+}
+
+// prepare returns the name of a statement that inserts that many rows, and
+// appends its Parse if it is new.
+func (l *insertLoader) prepare(rows int) string {
+	l.made++
+	oldest := 0
+	for i := range l.statements {
+		s := &l.statements[i]
+		if s.rows == rows {
+			s.used = l.made
+			return s.name
+		}
+		if s.used < l.statements[oldest].used {
+			oldest = i
+		}
+	}
+
+	if len(l.statements) == maxStatements {
+		l.close(l.statements[oldest].name)
+		l.statements = append(l.statements[:oldest], l.statements[oldest+1:]...)
+	}
+	s := prepared{name: "rapidbyte_" + strconv.Itoa(l.made), rows: rows, used: l.made}
+	l.statements = append(l.statements, s)
+	l.parse(s)
+	return s.name
+}
+
+// parse appends Parse for s. The parameters' types are said, not guessed, so
+// that the server refuses what it would read otherwise.
+func (l *insertLoader) parse(s prepared) {
+	columns := len(l.table.columns)
+	var sql strings.Builder
+	sql.Grow(128 + s.rows*columns*7)
+	sql.WriteString("INSERT INTO " + l.table.sql() + " (" + l.table.columnList() + ")")
+	if l.table.overriding {
+		sql.WriteString(" OVERRIDING SYSTEM VALUE") // as COPY does
+	}
+	sql.WriteString(" VALUES ")
+	var number [8]byte
+	for i := range s.rows * columns {
+		switch {
+		case i == 0:
+			sql.WriteString("($")
+		case i%columns == 0:
+			sql.WriteString("),($")
+		default:
+			sql.WriteString(",$")
+		}
+		sql.Write(strconv.AppendInt(number[:0], int64(i+1), 10))
+	}
+	sql.WriteString(")")
+
+	out := &l.out
+	body := len(s.name) + 1 + sql.Len() + 1 + 2 + 4*s.rows*columns
+	out.room(headerSize + body)
+	out.header(out.n, msgParse, body)
+	out.n += headerSize
+	out.string(s.name)
+	out.byte(0)
+	out.string(sql.String())
+	out.byte(0)
+	out.uint16(uint16(s.rows * columns))
+	for range s.rows {
+		for i := range l.table.columns {
+			out.uint32(l.table.columns[i].typ.oid)
+		}
+	}
+}
+
+// close appends Close for a statement.
+func (l *insertLoader) close(name string) {
+	out := &l.out
+	body := 1 + len(name) + 1
+	out.room(headerSize + body)
+	out.header(out.n, msgClose, body)
+	out.n += headerSize
+	out.byte('S')
+	out.string(name)
+	out.byte(0)
+}
+
+// flush sends what the buffer holds with a Sync, takes the answers that are
+// there, and waits for older ones if too many are missing.
+func (l *insertLoader) flush() error {
+	out := &l.out
+	out.room(headerSize)
+	out.header(out.n, msgSync, 0)
+	out.n += headerSize
+
+	refusal, err := l.d.wire.send(out.buf[:out.n])
+	if err != nil {
+		return err
+	}
+	if refusal != nil {
+		return l.refused(refusal)
+	}
+	out.n = 0
+	l.unanswered++
+
+	for {
+		typ, body, ok, err := l.d.wire.poll()
+		if err != nil {
+			return err
+		}
+		if !ok {
+			break
+		}
+		if err := l.answer(typ, body); err != nil {
+			return err
+		}
+	}
+	return l.wait(maxUnanswered)
+}
+
+// wait reads answers until at most n writes are unanswered.
+func (l *insertLoader) wait(n int) error {
+	for l.unanswered > n {
+		typ, body, err := l.d.wire.next()
+		if err != nil {
+			return err
+		}
+		if err := l.answer(typ, body); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// answer takes one message.
+func (l *insertLoader) answer(typ byte, body []byte) error {
+	switch typ {
+	case msgParseComplete, msgBindComplete, msgCloseComplete:
+	case msgCommandComplete:
+		if len(l.pending) == 0 {
+			return unexpected(typ, "rows of INSERT")
+		}
+		p := l.pending[0]
+		l.pending = l.pending[:copy(l.pending, l.pending[1:])]
+		n, ok := countOf(cString(body))
+		if !ok || n != p.rows {
+			return fewerRows(l.table, p.rows, n)
+		}
+		l.rows += n
+	case msgError:
+		return l.refused(body)
+	case msgReady:
+		l.unanswered--
+	default:
+		return unexpected(typ, "rows of INSERT")
+	}
+	return nil
+}
+
+// finish implements loader.
+func (l *insertLoader) finish(last bool) error {
+	if last {
+		for i := range l.statements {
+			l.close(l.statements[i].name)
+		}
+		l.statements = l.statements[:0]
+	}
+	if l.out.n > 0 {
+		if err := l.flush(); err != nil {
+			return err
+		}
+	}
+	if err := l.wait(0); err != nil {
+		return err
+	}
+	if len(l.pending) > 0 {
+		return protocolError("fewer answers than there were statements")
+	}
+	return nil
+}
+
+// refused makes an error of what the server said against a statement. It is
+// about the oldest one that is not answered. A value that could not be read is
+// named by the number of its parameter.
+func (l *insertLoader) refused(body []byte) error {
+	e := l.d.wire.errorFrom(body)
+	if len(l.pending) == 0 {
+		return l.table.explain(e, "insert into")
+	}
+	p := l.pending[0]
+	doing := "insert rows " + strconv.FormatInt(p.first+1, 10) + " to " + strconv.FormatInt(p.first+p.rows, 10) + " into"
+	if _, rest, ok := strings.Cut(errorField(body, 'W'), "$"); ok {
+		end := 0
+		for end < len(rest) && rest[end] >= '0' && rest[end] <= '9' {
+			end++
+		}
+		columns := len(l.table.columns)
+		if n, err := strconv.Atoi(rest[:end]); err == nil && n >= 1 && n <= int(p.rows)*columns {
+			doing = "insert row " + strconv.FormatInt(p.first+int64((n-1)/columns)+1, 10) + " into"
+			e.Column = l.table.columns[(n-1)%columns].name
+		}
+	}
+	return l.table.explain(e, doing)
+}

@@ -1,0 +1,2 @@
+// Package sdk is what a connector author imports.
+package sdk

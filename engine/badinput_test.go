@@ -1,0 +1,217 @@
+package engine_test
+
+import (
+	"bytes"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/rapidbyte-go/rapidbyte/engine"
+	"github.com/rapidbyte-go/rapidbyte/engine/pipeline"
+)
+
+// change returns the chaos connectors with some files changed.
+func change(t *testing.T, edit func(fstest.MapFS)) fs.FS {
+	t.Helper()
+	files, err := chaosFS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := fstest.MapFS{}
+	for name, f := range files.(fstest.MapFS) {
+		copied[name] = &fstest.MapFile{Data: bytes.Clone(f.Data)}
+	}
+	edit(copied)
+	return copied
+}
+
+func replaceText(f fstest.MapFS, name, old, new string) {
+	f[name].Data = bytes.Replace(f[name].Data, []byte(old), []byte(new), 1)
+}
+
+// A module made by hand: exports the contract's functions, all returning 0, and
+// imports one function.
+func handMade(module, name string) []byte {
+	section := func(id byte, body ...byte) []byte { return append([]byte{id, byte(len(body))}, body...) }
+	str := func(s string) []byte { return append([]byte{byte(len(s))}, s...) }
+
+	wasm := []byte{0, 'a', 's', 'm', 1, 0, 0, 0}
+	wasm = append(wasm, section(1, 1, 0x60, 0, 1, 0x7f)...) // type 0: () -> i32
+	imports := append([]byte{1}, append(str(module), append(str(name), 0, 0)...)...)
+	wasm = append(wasm, section(2, imports...)...)
+	wasm = append(wasm, section(3, 1, 0)...)    // function 1 of type 0
+	wasm = append(wasm, section(5, 1, 0, 1)...) // one page of memory
+	exports := []byte{7}
+	for _, e := range []string{"rb_abi_version", "rb_open", "rb_check", "rb_discover", "rb_run", "rb_close"} {
+		exports = append(exports, append(str(e), 0, 1)...)
+	}
+	exports = append(exports, append(str("memory"), 2, 0)...)
+	wasm = append(wasm, section(7, exports...)...)
+	return append(wasm, section(10, 1, 4, 0, 0x41, 0, 0x0b)...) // i32.const 0
+}
+
+func TestBadConnectors(t *testing.T) {
+	tests := []struct {
+		name string
+		edit func(fstest.MapFS)
+		want []string
+	}{
+		{"unknown connector", func(f fstest.MapFS) { delete(f, "chaos-source.json") },
+			[]string{"chaos.yaml:3:", `unknown connector "chaos-source"`, "available: chaos-dest"}},
+		{"missing module", func(f fstest.MapFS) { delete(f, "chaos-source.wasm") },
+			[]string{"source (chaos-source)", "chaos-source.wasm is missing", "build the connector again"}},
+		{"another role", func(f fstest.MapFS) {
+			replaceText(f, "chaos-source.json", `"source","version"`, `"destination","version"`)
+		},
+			[]string{"chaos.yaml:3:", "is a destination and cannot be the source"}},
+		{"another ABI in the manifest", func(f fstest.MapFS) { replaceText(f, "chaos-source.json", `"abi":1`, `"abi":99`) },
+			[]string{"built for ABI version 99, this host speaks version 1", "rebuild"}},
+		{"manifest not JSON", func(f fstest.MapFS) { f["chaos-source.json"].Data = []byte("{") },
+			[]string{`manifest of connector "chaos-source" is not valid JSON`}},
+		{"another name", func(f fstest.MapFS) { replaceText(f, "chaos-source.json", `"chaos-source"`, `"other"`) },
+			[]string{`says its name is "other"`}},
+		{"another ABI in the module", func(f fstest.MapFS) {
+			f["chaos-source.wasm"].Data = handMade("rapidbyte", "yield")
+		}, []string{"speaks ABI version 0, this host speaks version 1"}},
+		{"unknown import", func(f fstest.MapFS) { f["chaos-source.wasm"].Data = handMade("rapidbyte", "read_disk") },
+			[]string{"imports unknown function rapidbyte.read_disk"}},
+		{"import of sockets", func(f fstest.MapFS) {
+			f["chaos-source.wasm"].Data = handMade("wasi_snapshot_preview1", "sock_accept")
+		}, []string{"unknown function wasi_snapshot_preview1.sock_accept"}},
+		{"import with another signature", func(f fstest.MapFS) { f["chaos-source.wasm"].Data = handMade("rapidbyte", "phase") },
+			[]string{"imports rapidbyte.phase with another signature"}},
+		{"not a module", func(f fstest.MapFS) { f["chaos-source.wasm"].Data = []byte("hello") },
+			[]string{"module is not valid"}},
+		{"cut off", func(f fstest.MapFS) { f["chaos-source.wasm"].Data = f["chaos-source.wasm"].Data[:100_000] },
+			[]string{"module is not valid"}},
+		{"not a connector", func(f fstest.MapFS) { f["chaos-source.wasm"].Data = []byte{0, 'a', 's', 'm', 1, 0, 0, 0} },
+			[]string{"does not export rb_abi_version: it is not a connector"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			files := change(t, tt.edit)
+			e := newEngine(t, engine.Compiled, func(o *engine.Options) { o.Connectors = files })
+			_, err := e.Run(t.Context(), parse(t), engine.RunOptions{})
+			if err == nil {
+				t.Fatal("the run succeeded")
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("error is %q, want it to say %q", err, want)
+				}
+			}
+		})
+	}
+}
+
+// All mistakes of a configuration are told at once, each at its line.
+func TestBadConfiguration(t *testing.T) {
+	text := `version: "1.0"
+pipeline: p
+source:
+  use: chaos-source
+  config:
+    batches: many
+    sise: 12
+  streams: [{name: a, sync_mode: full_refresh}]
+destination:
+  use: chaos-dest
+  write_mode: append
+  config:
+    mode: [1]
+`
+	p, err := pipeline.Parse("bad.yaml", []byte(text), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = newEngine(t, engine.Native, nil).Run(t.Context(), p, engine.RunOptions{})
+	if err == nil {
+		t.Fatal("the run succeeded")
+	}
+	for _, want := range []string{
+		"bad.yaml:6:14: batches: want a whole number",
+		`bad.yaml:7:11: unknown key "sise" for connector chaos-source (it knows batches, mode, size)`,
+		"bad.yaml:13:5: mode: want a string, have a list",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error is %q, want it to say %q", err, want)
+		}
+	}
+}
+
+// A cache that is damaged or cannot be used costs a compilation and a warning,
+// not the run.
+func TestBadCache(t *testing.T) {
+	tests := []struct {
+		name  string
+		spoil func(t *testing.T, dir string)
+		want  string
+	}{
+		{"damaged", func(t *testing.T, dir string) {
+			files, err := filepath.Glob(filepath.Join(dir, "*", "*", "*"))
+			if err != nil || len(files) == 0 {
+				t.Fatalf("no cache files: %v", err)
+			}
+			for _, f := range files {
+				data, err := os.ReadFile(f)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i := len(data) / 2; i < len(data); i++ {
+					data[i] ^= 0xff
+				}
+				if err := os.WriteFile(f, data, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}, "damaged cache"},
+		{"cut off", func(t *testing.T, dir string) {
+			files, _ := filepath.Glob(filepath.Join(dir, "*", "*", "*"))
+			for _, f := range files {
+				if err := os.Truncate(f, 10); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}, "damaged cache"},
+		{"open to others", func(t *testing.T, dir string) {
+			if err := os.Chmod(dir, 0o777); err != nil {
+				t.Fatal(err)
+			}
+		}, "writable by others"},
+		{"a file in its place", func(t *testing.T, dir string) {
+			if err := os.RemoveAll(dir); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(dir, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, "cache folder cannot be made"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "cache")
+			small := change(t, func(f fstest.MapFS) { f["chaos-source.wasm"].Data = handMade("rapidbyte", "yield") })
+			load := func(log *slog.Logger) engine.Load {
+				e := newEngine(t, engine.Compiled, func(o *engine.Options) { o.Connectors, o.CacheDir, o.Log = small, dir, log })
+				load, err := e.Load(t.Context(), "chaos-source", false)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return load
+			}
+			load(nil)
+			tt.spoil(t, dir)
+			var said bytes.Buffer
+			if got := load(slog.New(slog.NewTextHandler(&said, nil))); got.Source != engine.LoadCompiled {
+				t.Errorf("load = %+v, want it compiled", got)
+			}
+			if !strings.Contains(said.String(), tt.want) {
+				t.Errorf("log = %q, want a warning that says %q", &said, tt.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,297 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/experimental"
+	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+
+	"github.com/rapidbyte-go/rapidbyte/hostfuncs"
+	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
+)
+
+// Load says how a module became ready to be instantiated.
+type Load struct {
+	Duration time.Duration
+	Source   LoadSource
+}
+
+// LoadSource is where a compiled module came from.
+type LoadSource string
+
+// The load sources.
+const (
+	LoadCompiled LoadSource = "compiled" // compiled now
+	LoadDisk     LoadSource = "disk"     // from the on-disk cache
+	LoadMemory   LoadSource = "memory"   // this engine had it already
+	LoadNative   LoadSource = "native"   // linked in: there was nothing to load
+)
+
+type moduleKey struct {
+	name   string
+	strict bool
+}
+
+// module is one connector, ready to be instantiated any number of times. Each
+// has a wazero runtime of its own, so that its cache is a folder of its own,
+// which can be thrown away when it is damaged.
+type module struct {
+	mu       sync.Mutex // held while loading: one load at a time
+	runtime  wazero.Runtime
+	cache    wazero.CompilationCache // nil without a disk cache
+	compiled wazero.CompiledModule   // nil until loaded
+}
+
+// Load makes a connector ready and reports how long that took and where it came
+// from. A strict module checks for cancellation at every loop.
+func (e *Engine) Load(ctx context.Context, name string, strict bool) (Load, error) {
+	_, load, err := e.module(ctx, name, strict)
+	return load, err
+}
+
+func (e *Engine) module(ctx context.Context, name string, strict bool) (*module, Load, error) {
+	if e.opt.Runtime == Native {
+		if e.opt.Native[name] == nil {
+			return nil, Load{}, fmt.Errorf("connector %q is not linked into this program; run it with --runtime=compiled", name)
+		}
+		return nil, Load{Source: LoadNative}, nil
+	}
+
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return nil, Load{}, errors.New("engine: closed")
+	}
+	key := moduleKey{name, strict}
+	m := e.modules[key]
+	if m == nil {
+		m = new(module)
+		e.modules[key] = m
+	}
+	e.mu.Unlock()
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	start := time.Now()
+	if m.compiled != nil {
+		return m, Load{time.Since(start), LoadMemory}, nil
+	}
+
+	wasm, err := fs.ReadFile(e.opt.Connectors, name+".wasm")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, Load{}, fmt.Errorf("module %s.wasm is missing beside its manifest: build the connector again", name)
+	}
+	if err != nil {
+		return nil, Load{}, fmt.Errorf("read module: %w", err)
+	}
+	source, err := e.compile(ctx, m, wasm, strict)
+	if err != nil {
+		return nil, Load{}, err
+	}
+	return m, Load{time.Since(start), source}, nil
+}
+
+// compile fills m from the disk cache or by compiling. A cache that cannot be
+// used costs time, never a run.
+func (e *Engine) compile(ctx context.Context, m *module, wasm []byte, strict bool) (LoadSource, error) {
+	if e.opt.Runtime == Interpreted {
+		return LoadCompiled, m.open(ctx, wazero.NewRuntimeConfigInterpreter(), wasm, strict, "")
+	}
+
+	dir, err := e.cacheFolder(wasm, strict)
+	if err != nil {
+		e.opt.Log.Warn("modules are compiled anew in each process", "reason", err)
+		dir = ""
+	}
+	source := LoadCompiled
+	if entries, err := filepath.Glob(filepath.Join(dir, "*", "*")); err == nil && dir != "" && len(entries) > 0 {
+		source = LoadDisk
+	}
+
+	config := wazero.NewRuntimeConfigCompiler()
+	err = m.open(ctx, config, wasm, strict, dir)
+	if err == nil || dir == "" {
+		return source, err
+	}
+
+	// Either the module or the cache is bad. Without the cache we know which.
+	if again := m.open(ctx, config, wasm, strict, ""); again != nil {
+		return "", again
+	}
+	e.opt.Log.Warn("a damaged cache of compiled modules was discarded", "folder", dir, "reason", err)
+	if err := os.RemoveAll(dir); err != nil {
+		e.opt.Log.Warn("a damaged cache folder cannot be removed", "folder", dir, "reason", err)
+	}
+	return LoadCompiled, nil
+}
+
+// open makes a runtime with the host functions in it and compiles wasm.
+func (m *module) open(ctx context.Context, config wazero.RuntimeConfig, wasm []byte, strict bool, cacheDir string) (err error) {
+	// wazero panics where the compiler does not exist for the machine.
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the compiled runtime is not available on this machine: %v; use --runtime=interpreted", r)
+		}
+	}()
+
+	config = config.WithDebugInfoEnabled(false).WithCloseOnContextDone(strict)
+	if cacheDir != "" {
+		m.cache, err = wazero.NewCompilationCacheWithDir(cacheDir)
+		if err != nil {
+			return err
+		}
+		config = config.WithCompilationCache(m.cache)
+	}
+	r := wazero.NewRuntimeWithConfig(ctx, config)
+	defer func() {
+		if err != nil {
+			_ = r.Close(ctx) // the error that counts is already there
+		}
+	}()
+
+	if _, err := wasi_snapshot_preview1.Instantiate(ctx, r); err != nil {
+		return fmt.Errorf("wasi: %w", err)
+	}
+	if err := hostfuncs.Register(ctx, r); err != nil {
+		return fmt.Errorf("host functions: %w", err)
+	}
+	// Functions compile independently; without this one core does it all.
+	ctx = experimental.WithCompilationWorkers(ctx, runtime.GOMAXPROCS(0))
+	compiled, err := r.CompileModule(ctx, wasm)
+	if err != nil {
+		return fmt.Errorf("module is not valid: %w", err)
+	}
+	if err := checkContract(compiled); err != nil {
+		return err
+	}
+	m.runtime, m.compiled = r, compiled
+	return nil
+}
+
+func (m *module) close(ctx context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+
+	var errs []error
+	if m.runtime != nil {
+		errs = append(errs, m.runtime.Close(ctx))
+	}
+	if m.cache != nil {
+		errs = append(errs, m.cache.Close(ctx))
+	}
+	m.compiled = nil
+	return errors.Join(errs...)
+}
+
+// wasiAllowed is the part of WASI a Go guest needs: no files, no sockets.
+var wasiAllowed = []string{
+	"args_get", "args_sizes_get", "environ_get", "environ_sizes_get",
+	"clock_time_get", "random_get", "sched_yield", "poll_oneoff", "proc_exit",
+	"fd_write", "fd_read", "fd_close", "fd_seek", "fd_fdstat_get", "fd_fdstat_set_flags",
+	"fd_prestat_get", "fd_prestat_dir_name",
+}
+
+// checkContract compares what a module imports and exports with the contract,
+// so that a foreign module is refused by name before it runs.
+func checkContract(m wazero.CompiledModule) error {
+	host := make(map[string]hostfuncs.Function)
+	for _, f := range hostfuncs.Functions() {
+		host[f.Name] = f
+	}
+	for _, f := range m.ImportedFunctions() {
+		namespace, name, _ := f.Import()
+		switch {
+		case namespace == wasi_snapshot_preview1.ModuleName && slices.Contains(wasiAllowed, name):
+		case namespace == abi.Module && host[name].Name != "":
+			want := host[name]
+			if !slices.Equal(f.ParamTypes(), want.Params) || !slices.Equal(f.ResultTypes(), want.Results) {
+				return fmt.Errorf("module imports %s.%s with another signature than this host offers: rebuild the connector", namespace, name)
+			}
+		default:
+			return fmt.Errorf("module imports unknown function %s.%s: it asks for more than this host offers to connectors", namespace, name)
+		}
+	}
+
+	exports := m.ExportedFunctions()
+	for _, name := range abi.Exports() {
+		f, ok := exports[name]
+		if !ok {
+			return fmt.Errorf("module does not export %s: it is not a connector", name)
+		}
+		if len(f.ParamTypes()) != 0 || len(f.ResultTypes()) != 1 {
+			return fmt.Errorf("module exports %s with another signature than a connector's", name)
+		}
+	}
+	if m.ExportedMemories()["memory"] == nil {
+		return errors.New("module does not export its memory: it is not a connector")
+	}
+	return nil
+}
+
+// cacheFolder returns the folder of one module's compiled form, made if absent.
+// Whoever can write there can run code in this process, so it must be ours
+// alone.
+func (e *Engine) cacheFolder(wasm []byte, strict bool) (string, error) {
+	if e.opt.CacheDir == "off" {
+		return "", nil
+	}
+	root := e.opt.CacheDir
+	if root == "" {
+		user, err := os.UserCacheDir()
+		if err != nil {
+			return "", fmt.Errorf("no cache folder: %w", err)
+		}
+		root = filepath.Join(user, "rapidbyte", "modules")
+	}
+
+	h := sha256.New()
+	fmt.Fprintf(h, "%s %t\n", wazeroVersion(), strict)
+	h.Write(wasm)
+	dir := filepath.Join(root, hex.EncodeToString(h.Sum(nil)[:16]))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("cache folder cannot be made: %w", err)
+	}
+	for _, d := range []string{root, dir} {
+		info, err := os.Stat(d)
+		if err != nil {
+			return "", fmt.Errorf("cache folder: %w", err)
+		}
+		if info.Mode().Perm()&0o022 != 0 {
+			return "", fmt.Errorf("cache folder %s is writable by others: chmod 700 it", d)
+		}
+	}
+	probe, err := os.CreateTemp(dir, ".probe-*")
+	if err != nil {
+		return "", fmt.Errorf("cache folder is not writable: %w", err)
+	}
+	_ = probe.Close() // nothing was written
+	return dir, os.Remove(probe.Name())
+}
+
+// wazeroVersion is part of the cache's key: wazero itself does not know its
+// version in a test binary, and compiled forms differ between versions.
+func wazeroVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, d := range info.Deps {
+		if d.Path == "github.com/tetratelabs/wazero" {
+			return d.Version
+		}
+	}
+	return "unknown"
+}

@@ -1,0 +1,66 @@
+package pipeline
+
+import "time"
+
+// What a pipeline gets for the keys it leaves out.
+const (
+	defaultBackend    = "sqlite"
+	defaultConnection = "~/.rapidbyte/state.db"
+
+	defaultOnDataError = "fail"
+	defaultCompression = "none" // between stages of one process there is no wire to save
+
+	// 256 MiB hold two Go guests with their batches in both representations
+	// (some 30 MiB each with the usual 1 MiB batches) and a full channel. Less
+	// leaves no room for a row of many megabytes; more would surprise on a small
+	// container, which is where a loader often runs.
+	defaultMaxMemory = 256 << 20
+
+	// A batch may take a quarter of the memory: it exists up to four times, as
+	// rows and as Arrow in the source, in the channel, and in the destination.
+	// So the default is 64 MiB, and follows max_memory down. A smaller part
+	// would refuse wide rows for nothing; a larger one could not be moved.
+	maxBatchShare   = 4
+	defaultMaxBatch = 64 << 20
+
+	// One worker per stage. More is not supported yet.
+	defaultParallelism = 1
+
+	// A checkpoint ends a statement on the destination and reports progress.
+	// At 64 MiB that is once a second or less, and its round trip does not show;
+	// every few MiB would cost a COPY its streaming, and every GiB would tell
+	// nothing for minutes. Rows and seconds add nothing to that, so they are off.
+	defaultCheckpointBytes    = 64 << 20
+	defaultCheckpointRows     = 0
+	defaultCheckpointInterval = 0 * time.Second
+
+	// Three retries, a second apart and doubling, outlast a server's restart or
+	// failover. Fewer give up on what passes; more only delay bad news.
+	defaultMaxRetries = 3
+
+	// 16 batches of the usual 1 MiB even out a source and a destination that
+	// take turns being slow. With 1 or 2 they wait for each other; beyond some
+	// tens only memory grows, which the bound on bytes holds in any case.
+	defaultMaxInflight = 16
+)
+
+// What a pipeline may ask for.
+const (
+	// A Go guest does not start in less than a few MiB, and there are two.
+	minMaxMemory = 32 << 20
+	// A 32-bit guest addresses 4 GiB, and there may be some of them.
+	maxMaxMemory = 64 << 30
+
+	// One row with its message around it must fit.
+	minMaxBatch = 4 << 10
+	// Offsets of Arrow's text columns and addresses of a guest are 32 bits wide,
+	// and a guest holds a batch more than once.
+	maxMaxBatch = 1 << 30
+
+	maxCheckpointBytes   = 1 << 50
+	maxCheckpointRows    = 1 << 50
+	maxCheckpointSeconds = 7 * 24 * 60 * 60
+	maxMaxRetries        = 100
+	maxMaxInflight       = 4096
+	maxParallelism       = 1
+)

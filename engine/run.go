@@ -1,0 +1,245 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/rapidbyte-go/rapidbyte/engine/pipeline"
+	"github.com/rapidbyte-go/rapidbyte/hostfuncs"
+	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
+)
+
+// RunOptions are what one run may be given besides its pipeline. The zero value
+// is a plain run.
+type RunOptions struct {
+	// Progress is called about every 100 ms from one goroutine, and once more
+	// when the run has ended. Nil: nobody looks.
+	Progress func(Progress)
+	// State is where connectors keep values between runs; nil keeps them in
+	// memory for the length of the run.
+	State hostfuncs.State
+	// Recorder keeps a record of every stream; nil keeps none.
+	Recorder Recorder
+
+	// Capture takes the place of the destination: it gets every Arrow IPC
+	// message of every stream, valid during the call. Its error ends the run.
+	Capture func(stream string, message []byte, rows int) error
+	// Feed takes the place of the source: it yields Arrow IPC messages with
+	// their rows, schema first and end-of-stream mark last, and may be ranged
+	// over again by a retry. The pipeline must have one stream.
+	Feed iter.Seq2[[]byte, int]
+	// Tap sees every message the destination is given, valid during the call.
+	Tap func(stream string, message []byte, rows int) error
+}
+
+// Recorder keeps records of runs. Finish is called once for each Start.
+type Recorder interface {
+	Start(ctx context.Context, r RunRecord) error
+	Finish(ctx context.Context, r RunRecord) error
+}
+
+// RunStatus is the state of a recorded run.
+type RunStatus string
+
+// The statuses.
+const (
+	StatusRunning   RunStatus = "running"
+	StatusCompleted RunStatus = "completed"
+	StatusFailed    RunStatus = "failed"
+	StatusCancelled RunStatus = "cancelled"
+)
+
+// RunRecord is one stream of one run.
+type RunRecord struct {
+	ID           string // of the run: the same for all its streams
+	Pipeline     string
+	Stream       string
+	Status       RunStatus
+	Started      time.Time
+	Finished     time.Time // zero while running
+	RowsRead     int64
+	RowsWritten  int64
+	BytesRead    int64 // Arrow IPC bytes
+	BytesWritten int64
+	Error        string // empty unless failed or cancelled
+}
+
+// Run moves every stream of p and returns what happened. On an error the result
+// is what there was until then; it is nil if nothing was started.
+//
+// A stream is committed whole or not at all: after an error or the end of ctx
+// the destination holds the streams listed as committed in the result, and
+// nothing of the others.
+func (e *Engine) Run(ctx context.Context, p *pipeline.Pipeline, o RunOptions) (*Result, error) {
+	if o.Feed != nil && len(p.Source.Streams) != 1 {
+		return nil, errors.New("engine: a fed pipeline has exactly one stream")
+	}
+	pl, err := e.plan(p, o.Feed == nil, o.Capture == nil)
+	if err != nil {
+		return nil, err
+	}
+	if o.State == nil {
+		o.State = newMemoryState()
+	}
+	r := &run{
+		engine:  e,
+		plan:    pl,
+		options: o,
+		id:      newID(),
+		started: time.Now(),
+		result:  newResult(e, pl),
+	}
+	return r.result, r.do(ctx)
+}
+
+// run is one call of [Engine.Run].
+type run struct {
+	engine  *Engine
+	plan    *plan
+	options RunOptions
+	id      string
+	started time.Time
+	result  *Result
+	shown   showing
+}
+
+func (r *run) do(ctx context.Context) (err error) {
+	cpu := cpuTime()
+	defer func() {
+		r.result.Duration = time.Since(r.started)
+		r.result.CPU = cpuTime() - cpu
+	}()
+
+	for i := range r.result.Streams {
+		if err := r.record(ctx, i, StatusRunning, nil); err != nil {
+			return fmt.Errorf("record of the run: %w", err)
+		}
+	}
+	stop := r.watch()
+	err = r.attempts(ctx)
+	stop()
+
+	// Whatever ended the run, its records must not stay open.
+	status := StatusFailed
+	if ctx.Err() != nil {
+		status = StatusCancelled
+	}
+	for i, s := range r.result.Streams {
+		if s.Committed {
+			continue
+		}
+		if rerr := r.record(context.WithoutCancel(ctx), i, status, err); rerr != nil {
+			err = errors.Join(err, fmt.Errorf("record of the run: %w", rerr))
+		}
+	}
+	return err
+}
+
+// attempts runs the streams, again where that may help.
+func (r *run) attempts(ctx context.Context) error {
+	for {
+		var pending []int
+		for i, s := range r.result.Streams {
+			if !s.Committed {
+				pending = append(pending, i)
+			}
+		}
+		if len(pending) == 0 {
+			return nil
+		}
+
+		err := r.attempt(ctx, pending)
+		if err == nil {
+			continue // looks again whether all streams are there
+		}
+		if ctx.Err() != nil {
+			return r.cancelled(ctx, err)
+		}
+		var stage *StageError
+		if !errors.As(err, &stage) || !stage.Retryable() || r.result.Retries >= r.plan.pipeline.Resources.MaxRetries {
+			return err
+		}
+
+		wait := backoff(stage.Category, r.result.Retries)
+		r.engine.opt.Log.Warn("the run is tried again", "after", wait, "reason", err)
+		r.result.Retries++
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return r.cancelled(ctx, err)
+		}
+	}
+}
+
+// cancelled returns the error of a run that was told to stop. It matches the
+// context's error, unless a commit was under way, which matters more.
+func (r *run) cancelled(ctx context.Context, err error) error {
+	var stage *StageError
+	if errors.As(err, &stage) && stage.CommitState == abi.CommitUnknown {
+		return fmt.Errorf("%w (%w)", err, ctx.Err())
+	}
+	committed := 0
+	for _, s := range r.result.Streams {
+		if s.Committed {
+			committed++
+		}
+	}
+	left := "the destination is as it was before"
+	if committed > 0 {
+		left = fmt.Sprintf("%d of %d streams were committed before, the others are as they were", committed, len(r.result.Streams))
+	}
+	return fmt.Errorf("pipeline %q was cancelled; %s: %w", r.plan.pipeline.Name, left, context.Cause(ctx))
+}
+
+// backoff is how long to wait before retry number n, from 0: half a second
+// doubling to half a minute, ten times that where the other side asked for less
+// traffic.
+func backoff(c abi.Category, n int) time.Duration {
+	d := 500 * time.Millisecond
+	if c == abi.CategoryRateLimit {
+		d *= 10
+	}
+	for range min(n, 10) {
+		d *= 2
+	}
+	return min(d, 30*time.Second)
+}
+
+// record writes stream i's record.
+func (r *run) record(ctx context.Context, i int, status RunStatus, cause error) error {
+	if r.options.Recorder == nil {
+		return nil
+	}
+	s := r.result.Streams[i]
+	rec := RunRecord{
+		ID:           r.id,
+		Pipeline:     r.plan.pipeline.Name,
+		Stream:       s.Name,
+		Status:       status,
+		Started:      r.started,
+		RowsRead:     s.RowsRead,
+		RowsWritten:  s.RowsWritten,
+		BytesRead:    s.BytesRead,
+		BytesWritten: s.BytesWritten,
+	}
+	if status == StatusRunning {
+		return r.options.Recorder.Start(ctx, rec)
+	}
+	rec.Finished = time.Now()
+	if cause != nil {
+		rec.Error = cause.Error()
+	}
+	return r.options.Recorder.Finish(ctx, rec)
+}
+
+// newID returns an identifier that sorts by time.
+func newID() string {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return time.Now().UTC().Format("20060102T150405.000Z") + "-" + hex.EncodeToString(b[:])
+}

@@ -1,0 +1,235 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/pprof"
+
+	"github.com/rapidbyte-go/rapidbyte/hostfuncs"
+	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
+	"github.com/rapidbyte-go/rapidbyte/hostfuncs/frame"
+)
+
+// stage is one connector at work. It belongs to its goroutine.
+type stage struct {
+	engine *Engine
+	plan   *stagePlan
+	inst   *hostfuncs.Instance
+	module *module // nil for a native guest
+	guest  guest   // nil until started
+	load   Load
+	stream string // the stream under way
+}
+
+// stageOptions are what all stages of one attempt share.
+type stageOptions struct {
+	codec      frame.Codec
+	pool       *frame.Pool
+	maxBatch   int
+	state      hostfuncs.State
+	pipeline   string
+	checkpoint func(abi.Checkpoint)
+	tap        func(stream string, message []byte, rows int) error
+}
+
+// newStage prepares a stage; nothing runs yet.
+func (e *Engine) newStage(ctx context.Context, p *stagePlan, o *stageOptions) *stage {
+	s := &stage{engine: e, plan: p}
+	log := e.opt.Log
+	options := hostfuncs.Options{
+		Open:        p.open,
+		Codec:       o.codec,
+		Pool:        o.pool,
+		MaxBatch:    o.maxBatch,
+		BrokerName:  p.brokerName,
+		Broker:      p.broker,
+		State:       o.state,
+		StatePrefix: o.pipeline + "/" + p.name + "/",
+		Checkpoint:  o.checkpoint,
+		Log: func(level abi.LogLevel, line string) {
+			log.Log(ctx, slogLevel(level), line, "stage", p.name, "connector", p.connector)
+		},
+	}
+	if o.tap != nil && p.role == abi.RoleDestination {
+		options.Tap = func(message []byte, rows int) error { return o.tap(s.stream, message, rows) }
+	}
+	s.inst = hostfuncs.NewInstance(ctx, options)
+	return s
+}
+
+func slogLevel(l abi.LogLevel) slog.Level {
+	switch l {
+	case abi.LogError:
+		return slog.LevelError
+	case abi.LogWarn:
+		return slog.LevelWarn
+	case abi.LogInfo:
+		return slog.LevelInfo
+	}
+	return slog.LevelDebug
+}
+
+// do starts the guest, lets work use it, and ends it, whatever happens; the
+// clock runs from beginning to end. It labels the goroutine for profiles.
+func (s *stage) do(ctx context.Context, a *allowance, work func() error) (result StageResult, err error) {
+	pprof.Do(ctx, pprof.Labels("stage", s.plan.name, "connector", s.plan.connector), func(ctx context.Context) {
+		s.inst.Clock.Start(hostfuncs.Load)
+		err = s.start(ctx, a)
+		if err == nil {
+			err = work()
+		}
+		if err == nil {
+			err = s.call(abi.ExportClose)
+		}
+		if err != nil {
+			err = s.describe(err)
+		}
+		result = s.end()
+	})
+	return result, err
+}
+
+// start loads the module, makes the instance and opens it.
+func (s *stage) start(ctx context.Context, a *allowance) error {
+	var err error
+	s.module, s.load, err = s.engine.module(ctx, s.plan.connector, s.plan.strict)
+	if err != nil {
+		return err
+	}
+
+	s.inst.Clock.Switch(hostfuncs.Instantiate)
+	if s.module == nil {
+		s.guest = nativeGuest{s.engine.opt.Native[s.plan.connector](s.inst)}
+	} else {
+		// A guest that is not strict hears of a cancellation in its host calls;
+		// ending it from outside would leave nothing to clean up in order.
+		guestCtx := context.WithoutCancel(ctx)
+		if s.plan.strict {
+			guestCtx = ctx
+		}
+		g, err := s.module.instantiate(guestCtx, s.inst, a)
+		if err != nil {
+			return err
+		}
+		s.guest = g
+	}
+
+	s.inst.Clock.Switch(hostfuncs.Guest)
+	version, err := s.guest.call(abi.ExportVersion)
+	if err != nil {
+		return err
+	}
+	if version != abi.Version {
+		return fmt.Errorf("connector speaks ABI version %d, this host speaks version %d: rebuild the connector", version, abi.Version)
+	}
+	return s.call(abi.ExportOpen)
+}
+
+// call runs an export and turns its status into an error.
+func (s *stage) call(export string) error {
+	status, err := s.guest.call(export)
+	if err != nil {
+		return err
+	}
+	if abi.Status(status) == abi.OK {
+		return nil
+	}
+
+	if message := s.inst.TakeReply(abi.ReplyError); message != nil {
+		var described abi.Error
+		if err := json.Unmarshal(message, &described); err != nil {
+			return fmt.Errorf("connector described its error in words that are not JSON: %w", err)
+		}
+		return clean(&described)
+	}
+	if abi.Status(status) == abi.Cancelled {
+		return context.Canceled
+	}
+	return fmt.Errorf("connector's %s: %w", export, abi.Status(status))
+}
+
+// clean makes an error's texts, which come from the guest, fit to print.
+func clean(e *abi.Error) *abi.Error {
+	for _, text := range []*string{&e.Message, &e.Hint, &e.Detail, &e.Code, &e.Field, &e.Column} {
+		*text = hostfuncs.Printable(*text, 2000)
+	}
+	return e
+}
+
+// run moves one stream through this stage. The links are nil at the ends of
+// the pipeline.
+func (s *stage) run(stream string, request []byte, in, out *hostfuncs.Link) error {
+	s.stream = stream
+	rowsIn, written := s.inst.Counters.InRows, s.inst.Metrics[abi.MetricRowsWritten]
+	s.inst.Begin(request, in, out)
+	err := s.call(abi.ExportRun)
+	sawEOS := s.inst.End()
+	if err != nil {
+		return err
+	}
+
+	// A guest's word is not enough: a stream that was cut short, or a row that
+	// came in and was not confirmed, is a failure whatever the guest says.
+	if !sawEOS {
+		return errors.New("connector ended the stream before its end-of-stream mark passed: rows may be missing")
+	}
+	if s.plan.role == abi.RoleDestination {
+		got, want := s.inst.Metrics[abi.MetricRowsWritten]-written, s.inst.Counters.InRows-rowsIn
+		if got != want {
+			return fmt.Errorf("destination confirmed %d rows of %d it was given", got, want)
+		}
+	}
+	if out != nil {
+		out.Close()
+	}
+	s.stream = ""
+	s.inst.Clock.SetPhase(abi.PhaseSetup)
+	return nil
+}
+
+// describe says where an error happened, and prefers what the host saw first
+// hand over a guest's account of it.
+func (s *stage) describe(err error) error {
+	phase := s.inst.ErrorPhase()
+	if errors.Is(err, context.Canceled) || errors.Is(err, abi.Cancelled) {
+		if s.plan.role != abi.RoleDestination || phase != abi.PhaseCommit {
+			return err
+		}
+		err = &abi.Error{Category: abi.CategoryTransientDB, CommitState: abi.CommitUnknown, Message: "cancelled during the commit"}
+	}
+	category := categoryOf(err)
+	if host := s.inst.HostError(); host != nil && category == abi.CategoryInternal && host.Category != abi.CategoryInternal {
+		category = host.Category
+	}
+	return &StageError{
+		Stage:       s.plan.name,
+		Connector:   s.plan.connector,
+		Stream:      s.stream,
+		Phase:       phase,
+		Category:    category,
+		CommitState: commitStateOf(err),
+		Err:         err,
+	}
+}
+
+// end closes what the stage holds and returns its account.
+func (s *stage) end() StageResult {
+	r := StageResult{Name: s.plan.name, Connector: s.plan.connector, Load: s.load}
+	s.inst.Clock.Switch(hostfuncs.Instantiate) // taking down counts as setup
+	if leaked := s.inst.Close(); leaked > 0 {
+		s.engine.opt.Log.Debug("connections left open by a connector were closed", "stage", s.plan.name, "count", leaked)
+	}
+	if s.guest != nil {
+		r.GuestMemory = s.guest.memory()
+		if err := s.guest.close(); err != nil {
+			s.engine.opt.Log.Debug("instance closed with an error", "stage", s.plan.name, "reason", err)
+		}
+	}
+	r.Ledger = s.inst.Clock.Stop()
+	r.Counters = s.inst.Counters
+	r.Metrics = s.inst.Metrics
+	return r
+}

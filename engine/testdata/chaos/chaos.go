@@ -1,0 +1,180 @@
+// Package chaos holds connectors that misbehave on request, for the engine's
+// tests. Their batches are not Arrow: the engine never looks inside one.
+package chaos
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"os"
+	"strconv"
+
+	"github.com/rapidbyte-go/rapidbyte/connectors/sdk"
+	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
+)
+
+// EOS is the message that ends a stream.
+var EOS = []byte{0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0}
+
+// RowsPerBatch is what every batch of the source holds.
+const RowsPerBatch = 100
+
+// base is what both connectors share.
+type base struct {
+	h    *sdk.Host
+	mode string
+	n    int64 // batches of a stream
+	size int64 // bytes of a batch
+}
+
+func (b *base) Open(h *sdk.Host, _ *abi.OpenRequest, c sdk.Config) error {
+	b.h, b.mode, b.n, b.size = h, c.String("mode"), c.Int("batches"), c.Int("size")
+	return b.misbehave("open")
+}
+
+func (b *base) Check() (*abi.CheckReport, error) {
+	return &abi.CheckReport{Message: "chaos is fine"}, b.misbehave("check")
+}
+
+func (b *base) Close() error { return b.misbehave("close") }
+
+// misbehave does what mode says for the given moment.
+func (b *base) misbehave(when string) error {
+	switch b.mode {
+	case "panic-" + when:
+		panic("chaos in " + when)
+	case "exit0-" + when:
+		os.Exit(0)
+	case "exit3-" + when:
+		os.Exit(3)
+	case "memory-" + when:
+		eat(nil)
+	case "deadlock-" + when:
+		<-make(chan int)
+	case "recurse-" + when:
+		recurse(1)
+	case "spin-" + when:
+		for i := 0; ; i++ {
+			sink = i
+		}
+	case "stubborn-" + when:
+		for {
+			b.h.Yield() // and does not listen
+		}
+	case "wait-" + when:
+		for b.h.Yield() == nil {
+		}
+		return abi.Cancelled
+	case "config-" + when:
+		return &abi.Error{Category: abi.CategoryConfig, Message: "mode is bad\nreally", Field: "mode", Hint: "choose another"}
+	case "error-" + when:
+		return errors.New("plain error")
+	case "unknown-commit-" + when:
+		b.h.Phase(abi.PhaseCommit)
+		return &abi.Error{Category: abi.CategoryTransientDB, Message: "answer lost", CommitState: abi.CommitUnknown}
+	case "transient-" + when:
+		// Fails twice, by counting in the pipeline's state.
+		have, _, err := b.h.StateGet("failures")
+		if err != nil {
+			return err
+		}
+		k, _ := strconv.Atoi(string(have))
+		if k < 2 {
+			if err := b.h.StatePut("failures", []byte(strconv.Itoa(k+1))); err != nil {
+				return err
+			}
+			return &abi.Error{Category: abi.CategoryTransientDB, Message: "busy, try again"}
+		}
+	}
+	return nil
+}
+
+var sink int
+
+func eat(have [][]byte) {
+	for {
+		b := make([]byte, 8<<20)
+		for i := 0; i < len(b); i += 4096 {
+			b[i] = 1
+		}
+		have = append(have, b)
+	}
+}
+
+//go:noinline
+func recurse(n int) int { return recurse(n+1) + n }
+
+// Source emits batches of numbered bytes.
+type Source struct{ base }
+
+// NewSource returns a source.
+func NewSource() sdk.Source { return &Source{} }
+
+// Discover lists one stream.
+func (s *Source) Discover() (*abi.Catalog, error) {
+	return &abi.Catalog{Streams: []abi.CatalogStream{{Name: "numbers", Rows: -1}}}, s.misbehave("discover")
+}
+
+// Read emits a schema, the batches and the end of the stream.
+func (s *Source) Read(*abi.RunRequest) error {
+	s.h.Phase(abi.PhaseFetch)
+	if err := s.h.Emit([]byte("schema"), 0); err != nil {
+		return err
+	}
+	batch := make([]byte, s.size)
+	for i := range s.n {
+		binary.LittleEndian.PutUint64(batch, RowsPerBatch)
+		if err := s.h.Emit(batch, RowsPerBatch); err != nil {
+			return err
+		}
+		if i == s.n/2 {
+			if err := s.misbehave("run"); err != nil {
+				return err
+			}
+		}
+	}
+	s.h.Metric(abi.MetricRowsRead, s.n*RowsPerBatch)
+	if s.mode == "no-end" {
+		return nil
+	}
+	return s.h.Emit(EOS, 0)
+}
+
+// Destination counts rows.
+type Destination struct{ base }
+
+// NewDestination returns a destination.
+func NewDestination() sdk.Destination { return &Destination{} }
+
+// Write takes every message and reports the rows in them.
+func (d *Destination) Write(*abi.RunRequest) error {
+	d.h.Phase(abi.PhaseFlush)
+	rows := int64(0)
+	for {
+		m, err := d.h.Next()
+		if err == io.EOF {
+			return errors.New("the stream was cut off")
+		}
+		if err != nil {
+			return err
+		}
+		if string(m) == string(EOS) {
+			break
+		}
+		if len(m) >= 8 && string(m) != "schema" {
+			rows += int64(binary.LittleEndian.Uint64(m))
+		}
+	}
+	if err := d.misbehave("run"); err != nil {
+		return err
+	}
+	d.h.Phase(abi.PhaseCommit)
+	if err := d.misbehave("commit"); err != nil {
+		return err
+	}
+	if d.mode == "lose-row" {
+		rows--
+	}
+	d.h.Metric(abi.MetricRowsWritten, rows)
+	return nil
+}
