@@ -1,0 +1,552 @@
+package compare
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rapidbyte-go/rapidbyte/bench/compare/paired"
+)
+
+const one Case = "Pipeline/rows=1000/load=copy/compression=none"
+
+// Pairs are back to back, base first in odd rounds and head first in even ones; both halves get the same seed and every
+// pair another; each round has every case once, in an order of its own that the seed decides.
+func TestSchedule(t *testing.T) {
+	run := func(seed uint64) []Turn {
+		m := newMachine(1, grid(1000)...)
+		o := m.options()
+		o.Seed, o.Every, o.Rounds, o.Iterations = seed, true, 6, 3
+		measure(t, m, o)
+		return m.turns
+	}
+	turns := run(7)
+	cases := grid(1000)
+	if len(turns) != 2*6*len(cases) {
+		t.Fatalf("%d processes, want %d", len(turns), 2*6*len(cases))
+	}
+
+	orders := map[string]bool{}
+	seeds := map[uint64]bool{}
+	for round := range 6 {
+		var order []string
+		for i := range cases {
+			a, b := turns[2*(round*len(cases)+i)], turns[2*(round*len(cases)+i)+1]
+			first := Base
+			if round%2 == 1 {
+				first = Head
+			}
+			if a.Side != first || b.Side != first.other() || a.Case != b.Case || a.Seed != b.Seed || seeds[a.Seed] || a.Iterations != 3 {
+				t.Fatalf("round %d: pair %+v, %+v", round+1, a, b)
+			}
+			seeds[a.Seed] = true
+			order = append(order, string(a.Case))
+		}
+		orders[strings.Join(order, " ")] = true
+		slices.Sort(order)
+		if len(slices.Compact(order)) != len(cases) {
+			t.Errorf("round %d does not have every case once", round+1)
+		}
+	}
+	if len(orders) != 6 {
+		t.Errorf("6 rounds had %d different orders of cases", len(orders))
+	}
+	if !slices.Equal(turns, run(7)) {
+		t.Error("the same seed gave another schedule")
+	}
+	if slices.Equal(turns, run(8)) {
+		t.Error("another seed gave the same schedule")
+	}
+}
+
+// Equal code, over and over, on a machine with 2 % noise: nothing is ever confirmed.
+func TestEqualCodeIsNeverConfirmed(t *testing.T) {
+	for trial := range 25 {
+		m := newMachine(uint64(trial), grid(1000)...)
+		m.noise = 0.02
+		r := measure(t, m, m.options())
+		if r.Counts.Regressed+r.Counts.Improved > 0 || r.Exit(false) != ExitOK {
+			t.Errorf("trial %d: %+v", trial, r.Counts)
+		}
+	}
+}
+
+func TestPlantedChanges(t *testing.T) {
+	for _, c := range []struct {
+		phase, name string
+		share       float64
+		want        Outcome
+	}{
+		{"source-guest-sec/op", "source guest", 0.10, Regressed},
+		{"source-copy-sec/op", "source host functions", 0.10, Regressed},
+		{"compress-sec/op", "source compress", 0.10, Regressed},
+		{"dest-flush-sec/op", "dest flush", 0.05, Regressed},
+		{"dest-guest-sec/op", "dest guest", -0.05, Improved},
+	} {
+		m := newMachine(3, grid(1000)...)
+		m.plant = slower(c.phase, c.share)
+		r := measure(t, m, m.options())
+		for _, k := range grid(1000) {
+			if k.reference() {
+				continue
+			}
+			v := verdict(t, r, k, "sec/op")
+			if v.Outcome != c.want {
+				t.Errorf("%s %+.0f %%: %s: %s (%s)", c.name, 100*c.share, k, v.Outcome, v.Reason)
+				continue
+			}
+			if math.Abs(float64(v.Change.Estimate)-c.share) > 0.02 || v.Change.Block != 2 || v.First == nil {
+				t.Errorf("%s %+.0f %%: change %+v, first %+v", c.name, 100*c.share, v.Change, v.First)
+			}
+			if e := v.Explanation; e == nil || e.Parts[0].Name() != c.name || e.Parts[0].Share < 0.7 {
+				t.Errorf("%s %+.0f %%: explained by %+v", c.name, 100*c.share, e)
+			}
+			if verdict(t, r, k, "B/op").Outcome != Same {
+				t.Errorf("%s: the heap did not change, yet it is not the same", k)
+			}
+		}
+		want := ExitOK
+		if c.want == Regressed {
+			want = ExitRegressed
+		}
+		if got := r.Exit(true); got != want {
+			t.Errorf("%s: exit %d, want %d", c.name, got, want)
+		}
+	}
+}
+
+// On a quiet machine "the same" is clear at the first look, and nothing is measured after it.
+func TestStopsWhereTheAnswerIsKnown(t *testing.T) {
+	m := newMachine(1, grid(1000)...)
+	m.noise = 0.002
+	m.plant = func(side Side, c Case, values map[string]float64) {
+		if c == one && side == Head {
+			values["sec/op"] *= 1.019 // within the band, but at its edge: needs every pair
+		}
+	}
+	r := measure(t, m, m.options())
+	for _, s := range r.Blocks[0].Series {
+		want := 8
+		if s.Case == one || s.Case.reference() {
+			want = 12
+		}
+		if len(s.Pairs) != want || s.Known != (want == 8) {
+			t.Errorf("%s: %d pairs, known=%v, want %d", s.Case, len(s.Pairs), s.Known, want)
+		}
+	}
+	for _, v := range r.Verdicts {
+		if v.Case != one && v.Outcome != Same {
+			t.Errorf("%s %s: %s (%s)", v.Case, v.Unit, v.Outcome, v.Reason)
+		}
+	}
+}
+
+// A machine that favours base for one session makes the first block sure of a regression. The second does not see it.
+func TestStateOfOneSessionIsNotConfirmed(t *testing.T) {
+	m := newMachine(1, one)
+	restarted := 0
+	m.session = func(side Side, n int) float64 {
+		if side == Head && restarted == 0 {
+			return 1.08
+		}
+		return 1
+	}
+	o := m.options()
+	o.Restart = func(context.Context) error { restarted++; return nil }
+	r := measure(t, m, o)
+	v := verdict(t, r, one, "sec/op")
+	if v.Outcome != Inconclusive || !strings.HasPrefix(v.Reason, "not reproduced: +8.") || v.First == nil {
+		t.Errorf("%s: %s, first %+v, then %+v", v.Outcome, v.Reason, v.First, v.Change)
+	}
+	if restarted != 1 {
+		t.Errorf("the server was restarted %d times between two blocks", restarted)
+	}
+	if r.Exit(false) != ExitOK || r.Exit(true) != ExitInconclusive {
+		t.Errorf("exit %d and, if strict, %d", r.Exit(false), r.Exit(true))
+	}
+	if len(r.Blocks) != 2 || r.Blocks[0].Seed == r.Blocks[1].Seed {
+		t.Errorf("%d blocks, with the same seed", len(r.Blocks))
+	}
+}
+
+// Disturbed pairs are measured again and counted; they are in no estimate. More than a fifth of them is too many.
+func TestDisturbedPairs(t *testing.T) {
+	m := newMachine(1, one)
+	m.disturb = func(n int) []string {
+		if n == 6 || n == 13 {
+			return []string{"checkpoint"}
+		}
+		return nil
+	}
+	r := measure(t, m, m.options())
+	s := r.Blocks[0].Series[0]
+	if len(s.Repeated) != 2 || s.TooDisturbed {
+		t.Errorf("%d pairs repeated, too disturbed: %v", len(s.Repeated), s.TooDisturbed)
+	}
+	if v := verdict(t, r, one, "sec/op"); v.Repeats != 2 {
+		t.Errorf("the verdict counts %d repeats", v.Repeats)
+	}
+	for _, p := range s.Pairs {
+		if len(p.contaminated()) > 0 {
+			t.Error("a disturbed pair was counted")
+		}
+	}
+	for _, p := range s.Repeated {
+		if p.BaseFirst != (p.Round%2 == 1) {
+			t.Errorf("the repeated pair of round %d was turned round", p.Round)
+		}
+	}
+
+	m = newMachine(1, one, "Pipeline/rows=2/load=copy/compression=none")
+	m.plant = slower("dest-flush-sec/op", 0.3)
+	m.disturb = func(n int) []string {
+		if m.turns[n].Case == one && n%3 == 0 {
+			return []string{"steal"}
+		}
+		return nil
+	}
+	r = measure(t, m, m.options())
+	v := verdict(t, r, one, "sec/op")
+	if v.Outcome != Inconclusive || !strings.Contains(v.Reason, "the machine was disturbed: 3 of ") || !strings.Contains(v.Reason, "(steal)") {
+		t.Errorf("%s: %s", v.Outcome, v.Reason)
+	}
+	if other := verdict(t, r, "Pipeline/rows=2/load=copy/compression=none", "sec/op"); other.Outcome != Regressed {
+		t.Errorf("the quiet case: %s", other.Outcome)
+	}
+}
+
+// One call more is a regression after a single pair's worth of evidence, whatever the noise; a counter that varies is not
+// exact and says so.
+func TestExactUnits(t *testing.T) {
+	m := newMachine(1, one)
+	m.noise = 0.3
+	m.plant = func(side Side, _ Case, values map[string]float64) {
+		if side == Head {
+			values["roundtrips/op"]++
+			values["hostcalls/op"]--
+		}
+	}
+	r := measure(t, m, m.options())
+	if v := verdict(t, r, one, "roundtrips/op"); v.Outcome != Regressed || !v.Exact || v.Base != 7 || v.Head != 8 {
+		t.Errorf("one round trip more: %+v", v)
+	}
+	if v := verdict(t, r, one, "hostcalls/op"); v.Outcome != Improved {
+		t.Errorf("one call less: %+v", v)
+	}
+	if r.Exit(false) != ExitRegressed {
+		t.Errorf("exit %d", r.Exit(false))
+	}
+
+	for _, c := range []struct {
+		base, head [2]float64
+		want       Outcome
+	}{
+		{[2]float64{400, 401}, [2]float64{401, 402}, Inconclusive},
+		{[2]float64{400, 401}, [2]float64{410, 411}, Regressed},
+		{[2]float64{400, 401}, [2]float64{400, 400}, Inconclusive},
+	} {
+		m := newMachine(1, one)
+		m.plant = func(side Side, _ Case, values map[string]float64) {
+			set := c.base
+			if side == Head {
+				set = c.head
+			}
+			values["hostcalls/op"] = set[(len(m.turns)-1)/2%2]
+		}
+		v := verdict(t, measure(t, m, m.options()), one, "hostcalls/op")
+		if v.Outcome != c.want || !strings.Contains(v.Reason, "declared exact, but it varies: 400 to 401 in base") {
+			t.Errorf("%v against %v: %s (%s), want %s", c.base, c.head, v.Outcome, v.Reason, c.want)
+		}
+	}
+}
+
+// More of a unit may be better, a counter may start from nothing, and a unit may be new.
+func TestUnits(t *testing.T) {
+	m := newMachine(1, one)
+	m.plant = func(side Side, c Case, values map[string]float64) {
+		slower("dest-flush-sec/op", 0.2)(side, c, values)
+		values["rows/s"] /= values["sec/op"] / 0.1
+		values["zero"], values["fresh"], values["gone"] = 0, 0, 5
+		if side == Head {
+			values["fresh"], values["new"] = 3, 1
+			values["gone"] = 0
+		}
+	}
+	o := m.options()
+	o.Gate = []string{"rows/s", "zero", "fresh", "gone", "new", "nowhere"}
+	r := measure(t, m, o)
+	for unit, want := range map[string]Outcome{"rows/s": Regressed, "zero": Same, "fresh": Regressed, "gone": Improved} {
+		if v := verdict(t, r, one, unit); v.Outcome != want {
+			t.Errorf("%s: %s (%s), want %s", unit, v.Outcome, v.Reason, want)
+		}
+	}
+	if want := "new is missing in base"; !slices.Contains(r.Warnings, want) {
+		t.Errorf("warnings %q, want %q", r.Warnings, want)
+	}
+
+	m = newMachine(1, one)
+	m.plant = func(_ Side, _ Case, values map[string]float64) { values["sec/op"] = math.NaN() }
+	if v := verdict(t, measure(t, m, m.options()), one, "sec/op"); v.Outcome != Inconclusive || !strings.Contains(v.Reason, "NaN") {
+		t.Errorf("not a number: %s (%s)", v.Outcome, v.Reason)
+	}
+}
+
+func TestBand(t *testing.T) {
+	// A case of 10 ms may move by 2 ms, which is 20 %.
+	m := newMachine(1, one)
+	m.plant = func(side Side, c Case, values map[string]float64) {
+		values["sec/op"] = 0.010
+		if side == Head {
+			values["sec/op"] = 0.011
+		}
+	}
+	v := verdict(t, measure(t, m, m.options()), one, "sec/op")
+	if v.Outcome != Same || v.Band.From != "2 ms" || math.Abs(v.Band.Change-0.2) > 0.02 {
+		t.Errorf("+1 ms of 10 ms: %s within %+v", v.Outcome, v.Band)
+	}
+
+	// The noise of the machine widens the band where nobody asked for a threshold.
+	m = newMachine(1, one)
+	o := m.options()
+	o.Noise = &Noise{Machine: "3f2a9c1e", Taken: m.clock, Cells: []NoiseCell{{one, "cpu-sec/op", []float64{0.2, -0.3, 0.25, -0.1, 0.28, 0.3, -0.29}}}}
+	v = verdict(t, measure(t, m, o), one, "cpu-sec/op")
+	if v.Band.From != "noise of this machine" || v.Band.Change < 0.1 {
+		t.Errorf("on a noisy machine the band is %+v", v.Band)
+	}
+	if v = verdict(t, measure(t, newMachine(1, one), o), one, "sec/op"); v.Band != (Band{0.02, "threshold"}) && v.Band.From != "2 ms" {
+		t.Errorf("a unit without noise has the band %+v", v.Band)
+	}
+}
+
+func TestRefusesWhatCannotSucceed(t *testing.T) {
+	noisy := &Noise{Machine: "3f2a9c1e", Cells: []NoiseCell{{one, "sec/op", []float64{0.1, -0.1, 0.12, -0.08}}}}
+	for _, c := range []struct {
+		name string
+		set  func(m *machine, o *Options)
+		is   error
+		exit Exit
+		says string
+	}{
+		{"too few rounds", func(_ *machine, o *Options) { o.Rounds = 5 }, ErrTooFewPairs, ExitError, "at least"},
+		{"too few rounds for so many cases", func(m *machine, o *Options) {
+			m.cases = [2][]Case{grid(1), grid(1)}
+			o.Rounds = 9
+		}, ErrTooFewPairs, ExitError, "9 pairs can never confirm anything among 6 cases and 4 units; at least 1"},
+		{"a threshold below the noise", func(_ *machine, o *Options) { o.Threshold, o.Noise = 0.01, noisy }, ErrTighter, ExitError,
+			"1.0 % was asked for, and with 12 pairs sec/op of " + string(one) + " resolves"},
+		{"no case in common", func(m *machine, _ *Options) { m.cases[Head] = []Case{"Other"} }, ErrNothing, ExitError, "base has 1 and head has 1"},
+		{"references only", func(m *machine, _ *Options) {
+			m.cases = [2][]Case{{"Floor/rows=1"}, {"Floor/rows=1"}}
+		}, ErrNothing, ExitError, ""},
+		{"negative rounds", func(_ *machine, o *Options) { o.Rounds = -1 }, ErrUsage, ExitUsage, "cannot be negative"},
+		{"a threshold in percent", func(_ *machine, o *Options) { o.Threshold = 50 }, ErrUsage, ExitUsage, "such as 0.05"},
+		{"an impossible alpha", func(_ *machine, o *Options) { o.Alpha = 2 }, ErrUsage, ExitUsage, ""},
+		{"nothing to judge", func(_ *machine, o *Options) { o.Gate = []string{} }, ErrUsage, ExitUsage, ""},
+	} {
+		m := newMachine(1, one)
+		o := m.options()
+		c.set(m, &o)
+		r, err := Measure(t.Context(), m, o)
+		if r != nil || !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.says) || ExitOf(err) != c.exit {
+			t.Errorf("%s: %v (exit %d), want %v with %q", c.name, err, ExitOf(err), c.is, c.says)
+		}
+		if len(m.turns) > 0 {
+			t.Errorf("%s: %d processes ran before it was refused", c.name, len(m.turns))
+		}
+	}
+
+	// The same threshold is no obstacle where nobody asked for it.
+	m := newMachine(1, one)
+	o := m.options()
+	o.Noise = noisy
+	measure(t, m, o)
+}
+
+func TestFailures(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		is   error
+		exit Exit
+	}{
+		{&CaseError{Err: fmt.Errorf("%w (exit status 1)", ErrWrongData)}, ErrWrongData, ExitWrongData},
+		{&CaseError{Err: errors.New("exit status 2")}, nil, ExitError},
+		{&CaseError{Err: ErrSkipped}, ErrSkipped, ExitError},
+		{context.Canceled, context.Canceled, ExitError},
+	} {
+		m := newMachine(1, one)
+		m.fail = func(Turn) error {
+			if len(m.turns) == 9 {
+				return c.err
+			}
+			return nil
+		}
+		r, err := Measure(t.Context(), m, m.options())
+		if r != nil || c.is != nil && !errors.Is(err, c.is) || err == nil || ExitOf(err) != c.exit {
+			t.Errorf("%v: %v, exit %d, want %d", c.err, err, ExitOf(err), c.exit)
+		}
+	}
+
+	m := newMachine(1, one)
+	m.plant = slower("dest-flush-sec/op", 0.3)
+	o := m.options()
+	o.Restart = func(context.Context) error { return errors.New("no such server") }
+	if _, err := Measure(t.Context(), m, o); err == nil || !strings.Contains(err.Error(), "restarting the server between the blocks: no such server") {
+		t.Errorf("a server that cannot be restarted: %v", err)
+	}
+}
+
+// Numbers of another server, machine or processor count are never put together.
+func TestMixedConditions(t *testing.T) {
+	m := newMachine(1, one)
+	m.config = func(side Side) map[string]string {
+		return map[string]string{"pg-conf": "quiet-" + side.String()}
+	}
+	_, err := Measure(t.Context(), m, m.options())
+	if !errors.Is(err, ErrMixed) || !strings.Contains(err.Error(), `pg-conf is "quiet-head", and was "quiet-base" in base`) {
+		t.Errorf("two sides with different servers: %v", err)
+	}
+
+	m = newMachine(1, one)
+	m.config = func(Side) map[string]string {
+		return map[string]string{"machine": fmt.Sprint(len(m.turns) / 10)}
+	}
+	if _, err := Measure(t.Context(), m, m.options()); !errors.Is(err, ErrMixed) {
+		t.Errorf("a machine that changed in the middle: %v", err)
+	}
+
+	m = newMachine(1, one)
+	m.config = func(side Side) map[string]string {
+		if side == Head {
+			return map[string]string{"machine": "a", "runtime": "compiled"}
+		}
+		return map[string]string{"machine": "a"}
+	}
+	r := measure(t, m, m.options())
+	if w := r.Warnings[0]; w != "only one side prints runtime (head): the suites differ" || len(r.Config) != 1 {
+		t.Errorf("a key of one side only: %q, config %v", w, r.Config)
+	}
+}
+
+func TestCasesOfOneSide(t *testing.T) {
+	m := newMachine(1, one)
+	m.cases = [2][]Case{{"Gone", one}, {one, "New/a=1"}}
+	r := measure(t, m, m.options())
+	if len(r.OnlyBase) != 1 || r.OnlyBase[0] != "Gone" || len(r.OnlyHead) != 1 || r.OnlyHead[0] != "New/a=1" {
+		t.Errorf("only base %v, only head %v", r.OnlyBase, r.OnlyHead)
+	}
+}
+
+// A budget chooses the rounds after the first; it is kept, including the second block; and one that is too small says how
+// much is needed before time is wasted.
+func TestBudget(t *testing.T) {
+	cases := grid(1000) // 8 cases of 2 s: 16 s a round
+	for _, c := range []struct {
+		budget time.Duration
+		rounds int // 0: refused
+	}{
+		{60 * time.Minute, mostRounds},
+		{10 * time.Minute, 26},
+		{5 * time.Minute, 13},
+		{4 * time.Minute, 0},
+		{time.Second, 0},
+	} {
+		m := newMachine(1, cases...)
+		m.noise = 0.03
+		m.plant = slower("dest-flush-sec/op", 0.1)
+		o := m.options()
+		o.Budget = c.budget
+		began := m.clock
+		r, err := Measure(t.Context(), m, o)
+		if c.rounds == 0 {
+			var budget *BudgetError
+			if !errors.As(err, &budget) || !errors.Is(err, ErrTooFewPairs) || len(m.turns) != 2*len(cases) {
+				t.Errorf("%v: %v after %d processes", c.budget, err, len(m.turns))
+				continue
+			}
+			o.Budget, o.Started = budget.Needed+time.Second, time.Time{}
+			if _, err := Measure(t.Context(), m, o); err != nil {
+				t.Errorf("%v: not even the budget that was said to be enough, %v, is: %v", c.budget, budget.Needed, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatalf("%v: %v", c.budget, err)
+		}
+		if r.Rounds != c.rounds {
+			t.Errorf("%v: %d rounds, want %d", c.budget, r.Rounds, c.rounds)
+		}
+		if took := m.clock.Sub(began); took > c.budget {
+			t.Errorf("%v: took %v", c.budget, took)
+		}
+		if r.Counts.Regressed == 0 {
+			t.Errorf("%v: +10 %% was not found: %+v", c.budget, r.Counts)
+		}
+	}
+}
+
+// A machine that gets slower in the middle ends the block early; the last look then decides with what there is.
+func TestBudgetRunsOut(t *testing.T) {
+	m := newMachine(1, one)
+	m.noise = 0.05
+	m.fail = func(Turn) error {
+		if len(m.turns) > 20 {
+			m.clock = m.clock.Add(time.Minute)
+		}
+		return nil
+	}
+	o := m.options()
+	o.Budget = 5 * time.Minute
+	r := measure(t, m, o)
+	if !strings.HasPrefix(r.Blocks[0].Ended, "out of time after ") {
+		t.Errorf("ended: %q", r.Blocks[0].Ended)
+	}
+	if v := verdict(t, r, one, "sec/op"); v.Change.Pairs != len(r.Blocks[0].Series[0].Pairs) {
+		t.Errorf("judged %d of %d pairs", v.Change.Pairs, len(r.Blocks[0].Series[0].Pairs))
+	}
+}
+
+func TestNoTimeToConfirm(t *testing.T) {
+	m := newMachine(1, one)
+	m.plant = slower("dest-flush-sec/op", 0.1)
+	o := m.options()
+	o.Budget = 100 * time.Second
+	m.fail = func(Turn) error {
+		if len(m.turns) == 2*paired.ConfirmingPairs(0.05, 4) {
+			m.clock = m.clock.Add(75 * time.Second)
+		}
+		return nil
+	}
+	r := measure(t, m, o)
+	v := verdict(t, r, one, "sec/op")
+	if v.Outcome != Inconclusive || !strings.Contains(v.Reason, "not confirmed: no time left") {
+		t.Errorf("%s: %s", v.Outcome, v.Reason)
+	}
+}
+
+func TestProgress(t *testing.T) {
+	m := newMachine(1, one, "Pipeline/rows=2/load=copy/compression=none")
+	m.plant = slower("dest-flush-sec/op", 0.1)
+	o := m.options()
+	o.Rounds = 12
+	var all []Progress
+	o.Progress = func(p Progress) { all = append(all, p) }
+	measure(t, m, o)
+
+	if first := all[0]; first.Block != 1 || first.Round != 1 || first.Rounds != 12 || first.Cases != 2 || first.Open != 2 || first.Case == "" {
+		t.Errorf("first: %+v", first)
+	}
+	for i, p := range all[:len(all)-1] {
+		// Two processes of a second each: what is left can be told as soon as each case was measured once.
+		if want := time.Duration(2*(12-p.Round))*2*time.Second + 2*time.Second; p.Round > 1 && p.Open == 2 && (p.Left > want+2*time.Second || p.Left < want-2*time.Second) {
+			t.Errorf("report %d: %v left in round %d, want about %v", i, p.Left, p.Round, want)
+		}
+	}
+	if last := all[len(all)-1]; !last.Done || last.Block != 2 {
+		t.Errorf("last: %+v", last)
+	}
+}
