@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"github.com/rapidbyte-go/rapidbyte/bench/compare/paired"
 )
 
 // Ledger says which units are the parts of a run's time. The phases of a stage add up to the stage's wall time, because
@@ -185,7 +187,8 @@ func (l Ledger) passOn(parts map[phaseKey]float64, pairs []Pair, i int, sec floa
 	return true
 }
 
-// work returns how the counters of a part's phase changed, the largest change first.
+// work returns how the counters of a part's phase changed, the largest change first. A counter that is not exact has to
+// show its change.
 func (l Ledger) work(pairs []Pair, part Part) []Worth {
 	var all []Worth
 	for _, stage := range l {
@@ -194,8 +197,12 @@ func (l Ledger) work(pairs []Pair, part Part) []Worth {
 				continue
 			}
 			for _, unit := range phase.Work {
-				base, head := sideMedian(pairs, Base, unit), sideMedian(pairs, Head, unit)
-				if change := head/base - 1; base > 0 && math.Abs(change) >= workMatters {
+				d, err := logRatios(pairs, unit)
+				if err != nil || len(d) == 0 {
+					continue
+				}
+				i := paired.Estimate(d, 1-defaultAlpha)
+				if change := math.Expm1(i.Centre); math.Abs(change) >= workMatters && (i.Lo > 0 || i.Hi < 0) {
 					all = append(all, Worth{unit, Number(change)})
 				}
 			}

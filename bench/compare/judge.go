@@ -136,7 +136,8 @@ func (j *judge) adjusted() []float64 {
 // band returns the dead band of the cell.
 func (j *judge) band(c *cell) Band {
 	b := Band{Change: j.options.threshold(), From: "threshold"}
-	if floor, ok := j.options.Noise.Floor(c.series.Case, c.unit, j.plan.Max()); ok && floor > b.Change {
+	noise := j.options.Noise
+	if floor, ok := noise.Floor(c.series.Case, c.unit, j.plan.Max()); ok && floor > b.Change && noise.foreign(c.series.Pairs[0].Base.Config) == "" {
 		b = Band{Change: floor, From: "noise of this machine"}
 	}
 	if isTime(c.unit) {

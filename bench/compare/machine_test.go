@@ -88,7 +88,7 @@ func (m *machine) Run(ctx context.Context, t Turn) (*Process, error) {
 
 	p := &Process{
 		Case: t.Case, Procs: "2", Values: map[string][]float64{}, Units: testUnits(),
-		Config:  map[string]string{"machine": "3f2a9c1e", "pg-conf": "quiet-6f1c02aa", "pg-version": "15.18"},
+		Config:  testConfig(),
 		Started: started, Duration: time.Second,
 	}
 	for unit, v := range values {
@@ -110,6 +110,11 @@ func (m *machine) Run(ctx context.Context, t Turn) (*Process, error) {
 		p.Contaminated = m.disturb(n)
 	}
 	return p, nil
+}
+
+// testConfig is what every process says about machine and server.
+func testConfig() map[string]string {
+	return map[string]string{"machine": "3f2a9c1e", "pg-conf": "quiet-6f1c02aa", "pg-version": "15.18"}
 }
 
 // testUnits is what the suite says about its units.

@@ -313,7 +313,7 @@ func TestBand(t *testing.T) {
 	// The noise of the machine widens the band where nobody asked for a threshold.
 	m = newMachine(1, one)
 	o := m.options()
-	o.Noise = &Noise{Machine: "3f2a9c1e", Taken: m.clock, Cells: []NoiseCell{{one, "cpu-sec/op", []float64{0.2, -0.3, 0.25, -0.1, 0.28, 0.3, -0.29}}}}
+	o.Noise = &Noise{Machine: "3f2a9c1e", Taken: m.clock, Config: testConfig(), Cells: []NoiseCell{{one, "cpu-sec/op", []float64{0.2, -0.3, 0.25, -0.1, 0.28, 0.3, -0.29}}}}
 	v = verdict(t, measure(t, m, o), one, "cpu-sec/op")
 	if v.Band.From != "noise of this machine" || v.Band.Change < 0.1 {
 		t.Errorf("on a noisy machine the band is %+v", v.Band)

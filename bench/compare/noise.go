@@ -164,9 +164,15 @@ func (n *Noise) Stale(now time.Time, config map[string]string) string {
 	case now.Sub(n.Taken) > noiseDays*24*time.Hour:
 		return fmt.Sprintf("the noise of this machine was measured %d days ago: run mage noise again", int(now.Sub(n.Taken).Hours()/24))
 	}
+	return n.foreign(config)
+}
+
+// foreign returns what makes the noise that of another machine or server than the configuration describes, "" if nothing.
+// Such noise is not used.
+func (n *Noise) foreign(config map[string]string) string {
 	for _, key := range []string{"machine", "pg-version", "pg-provider", "pg-conf", "dataset", "runtime"} {
-		if want, ok := config[key]; ok && n.Config[key] != want {
-			return fmt.Sprintf("the noise was measured with %s %s, and this is %s: run mage noise", key, n.Config[key], want)
+		if want, ok := config[key]; n != nil && ok && n.Config[key] != want {
+			return fmt.Sprintf("the noise known was measured with %s %q, and this is %q: run mage noise", key, n.Config[key], want)
 		}
 	}
 	return ""
@@ -224,7 +230,7 @@ func SaveNoise(path string, n *Noise) error {
 	if err != nil {
 		return err
 	}
-	same := func(other *Noise) bool { return other.Machine == n.Machine && other.Stale(other.Taken, n.Config) == "" }
+	same := func(other *Noise) bool { return other.Machine == n.Machine && other.foreign(n.Config) == "" }
 	f.Noise = append(slices.DeleteFunc(f.Noise, same), n)
 
 	// Written aside and moved, so that a reader or a crash never meets half of it.

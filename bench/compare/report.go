@@ -112,7 +112,7 @@ func (r *Report) finish(o *Options, c *conditions) {
 	}
 	r.missingUnits(o)
 
-	if o.Noise != nil {
+	if o.Noise != nil && o.Noise.foreign(r.Config) == "" {
 		r.NoiseTaken = o.Noise.Taken
 		for _, v := range r.Verdicts {
 			if floor, ok := o.Noise.Floor(v.Case, v.Unit, r.Rounds); ok {
