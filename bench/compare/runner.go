@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/perf/benchfmt"
@@ -91,13 +90,23 @@ func (b *Binaries) Cases(ctx context.Context, side Side) ([]Case, error) {
 		}
 	}
 	if len(cases) == 0 {
-		err := errNoResult
-		if bytes.Contains(output, []byte("--- SKIP")) {
-			err = ErrSkipped
-		}
+		output, err := b.whyNothing(ctx, side, pattern)
 		return nil, b.caseError(ctx, side, "list of cases", output, err)
 	}
 	return cases, nil
+}
+
+// whyNothing finds out why no case matching the pattern gave a result. A benchmark that is skipped leaves no trace unless
+// the binary is told to talk.
+func (b *Binaries) whyNothing(ctx context.Context, side Side, pattern string) ([]byte, error) {
+	output, err := b.start(ctx, side, nil, "-test.bench="+pattern, "-test.benchtime=1x", "-test.v")
+	switch {
+	case bytes.Contains(output, []byte("--- SKIP")):
+		return output, ErrSkipped
+	case err != nil:
+		return output, err
+	}
+	return output, errNoResult
 }
 
 // Run implements [Runner].
@@ -120,8 +129,8 @@ func (b *Binaries) Run(ctx context.Context, turn Turn) (*Process, error) {
 	if err == nil {
 		err = p.readSamples(filepath.Join(dir, samplesFile))
 	}
-	if errors.Is(err, errNoResult) && bytes.Contains(output, []byte("--- SKIP")) {
-		err = ErrSkipped
+	if errors.Is(err, errNoResult) {
+		output, err = b.whyNothing(ctx, turn.Side, turn.Case.Pattern())
 	}
 	if err != nil {
 		return nil, b.caseError(ctx, turn.Side, turn.Case, output, err)
@@ -136,8 +145,11 @@ func (b *Binaries) start(ctx context.Context, side Side, env []string, args ...s
 	if timeout == 0 {
 		timeout = 10 * time.Minute
 	}
+	// -test.timeout does not reach benchmarks.
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w of %v", errHangs, timeout))
+	defer cancel()
 	binary := b.side(side)
-	args = append([]string{"-test.run=^$", "-test.count=1", "-test.timeout=" + timeout.String()}, args...)
+	args = append([]string{"-test.run=^$", "-test.count=1", "-test.timeout=0"}, args...)
 	cmd := child.Command(ctx, binary.Path, args...)
 	cmd.Dir = binary.Dir
 	// A seed, list or sample folder of the user's own run is not ours.
@@ -145,8 +157,14 @@ func (b *Binaries) start(ctx context.Context, side Side, env []string, args ...s
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	err := child.Run(cmd)
+	if cause := context.Cause(ctx); err != nil && errors.Is(cause, errHangs) {
+		err = cause
+	}
 	return output.Bytes(), err
 }
+
+// errHangs says that a process was ended because it took too long.
+var errHangs = errors.New("it did not end within the limit")
 
 // caseError names what went wrong with a process. The suite says "wrong data" when a run finished with other rows than it
 // should have; that must not be taken for a failure of the machinery.
@@ -155,11 +173,8 @@ func (b *Binaries) caseError(ctx context.Context, side Side, c Case, output []by
 		return cause
 	}
 	var exit *exec.ExitError
-	switch {
-	case errors.As(err, &exit) && bytes.Contains(output, []byte("wrong data")):
+	if errors.As(err, &exit) && bytes.Contains(output, []byte("wrong data")) {
 		err = fmt.Errorf("%w (%w)", ErrWrongData, err)
-	case errors.As(err, &exit) && strings.Contains(string(output), "panic: test timed out"):
-		err = fmt.Errorf("it hangs: %w", err)
 	}
 	return &CaseError{Side: side, Case: c, Output: string(output), Err: err}
 }

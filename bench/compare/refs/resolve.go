@@ -108,7 +108,7 @@ func (r *Repo) snapshot(ctx context.Context) (commit string, dirty bool, err err
 	if !filepath.IsAbs(users) {
 		users = filepath.Join(r.top, users)
 	}
-	if err := copyFile(index, users, 0o600); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := copyIndex(index, users); err != nil {
 		return "", false, diskFull(err, r.dir)
 	}
 
@@ -138,6 +138,23 @@ func (r *Repo) snapshot(ctx context.Context) (commit string, dirty bool, err err
 	}
 	commit, err = git(ctx, r.top, env, "commit-tree", tree, "-p", head, "-m", "working tree")
 	return commit, true, err
+}
+
+// copyIndex copies git's index with its time. A file changed within the clock's resolution after the index was written looks
+// unchanged unless the index is not newer than it, so a copy made now would hide such a change. A repository without an
+// index has nothing to copy.
+func copyIndex(to, from string) error {
+	info, err := os.Stat(from)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := copyFile(to, from, 0o600); err != nil {
+		return err
+	}
+	return os.Chtimes(to, info.ModTime(), info.ModTime())
 }
 
 // copyFile copies the file from to the path to, with the given permissions.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestResolveNames(t *testing.T) {
@@ -150,6 +151,30 @@ func TestSnapshot(t *testing.T) {
 		t.Error("the user's index changed")
 	}
 	f.unchanged(before)
+}
+
+// A change of equal length, made in the moment after git has looked at the file, has the size and time that the index
+// remembers. git sees it because the index is not newer than the file.
+func TestSnapshotSeesAChangeWithinTheClocksResolution(t *testing.T) {
+	f := newFixture(t)
+	r := f.open()
+	lib, index := filepath.Join(f.dir, "lib/lib.go"), filepath.Join(f.dir, ".git/index")
+	moment := time.Now().Add(-time.Hour).Truncate(time.Second)
+	if err := os.Chtimes(lib, moment, moment); err != nil {
+		t.Fatal(err)
+	}
+	f.git("update-index", "--refresh")
+	if err := os.Chtimes(index, moment, moment); err != nil {
+		t.Fatal(err)
+	}
+	f.edit("lib/lib.go", "n + 1", "n + 2")
+	if err := os.Chtimes(lib, moment, moment); err != nil {
+		t.Fatal(err)
+	}
+	f.git("config", "core.trustctime", "false")
+	if ref := f.resolve(r, "."); !ref.Dirty {
+		t.Error("the change is not in the snapshot")
+	}
 }
 
 // A commit hook runs with variables that point git at a repository, an index and a work tree.
