@@ -103,7 +103,7 @@ var table = []Metric{
 	share("source_copy_secs", "Host functions", "source_fetch_secs", "source-copy-ns/op", source, hostfuncs.BucketCopy),
 	share("source_compress_secs", "Compress", "source_duration_secs", "compress-ns/op", source, hostfuncs.BucketCompress),
 	share("source_stall_secs", "Wait for dest", "source_duration_secs", "source-stall-ns/op", source, hostfuncs.BucketDownstream),
-	share("source_commit_secs", "Commit", "source_duration_secs", "", source, hostfuncs.BucketCommit, hostfuncs.BucketFlush,
+	share("source_other_secs", "Other", "source_duration_secs", "", source, hostfuncs.BucketCommit, hostfuncs.BucketFlush,
 		hostfuncs.BucketDecompress, hostfuncs.BucketUpstream),
 
 	// The destination: its shares add up to dest_duration_secs.

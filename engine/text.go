@@ -14,7 +14,7 @@ func (r *Result) WriteText(w io.Writer) error {
 	var b bytes.Buffer
 	line := func(indent int, label, format string, args ...any) {
 		pad := strings.Repeat(" ", indent)
-		fmt.Fprintf(&b, "%s%-*s %s\n", pad, 18-indent, label+":", fmt.Sprintf(format, args...))
+		fmt.Fprintf(&b, "%s%-*s%s\n", pad, 22-indent, label+":", fmt.Sprintf(format, args...))
 	}
 	get := func(key string) float64 { return metric(key).Get(r) }
 

@@ -147,7 +147,7 @@ func megabytesPerSecond(r *history.Record) (float64, bool) {
 	return bytes / (1 << 20) / secs, okSecs && okBytes && secs > 0
 }
 
-func millis(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) }
+func millis(v float64) string { return strconv.FormatFloat(v, 'f', 3, 64) }
 
 func hundredths(v float64) string { return strconv.FormatFloat(v, 'f', 2, 64) }
 

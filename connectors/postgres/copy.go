@@ -37,7 +37,7 @@ func newCopyLoader(d *destination, t *destTable, s *arrowipc.Schema) *copyLoader
 	return &copyLoader{
 		d:         d,
 		table:     t,
-		encoder:   newEncoder(s, t.types(), copyPrefix),
+		encoder:   newEncoder(s, t.types(), copyPrefix, d.host.Yield),
 		out:       output{buf: make([]byte, loadBuffer), n: headerSize},
 		statement: "COPY " + t.sql() + " (" + t.columnList() + ") FROM STDIN (FORMAT binary)",
 	}
@@ -176,7 +176,7 @@ func (l *copyLoader) finish(bool) error {
 		case msgError:
 			return l.refused(body)
 		case msgCommandComplete:
-			n, ok := countOf(cString(body))
+			n, ok := countOf(body)
 			if !ok || n != l.sent {
 				return fewerRows(l.table, l.sent, n)
 			}

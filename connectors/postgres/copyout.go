@@ -393,15 +393,15 @@ func (c *copyReader) rowEnd() (int, error) {
 		if q+4 > c.flat {
 			return q + 4, nil
 		}
-		n := int32(be32(c.w.in[q:]))
+		n := int(int32(be32(c.w.in[q:])))
 		q += 4
 		if n == -1 {
 			continue
 		}
 		if want := c.x.cols[i].want; n < 0 || want != noWidth && n != want {
-			return 0, c.corrupt("a value of " + strconv.Itoa(int(n)) + " bytes in column " + strconv.Quote(c.columns[i].name) + " of type " + c.columns[i].declared)
+			return 0, c.corrupt("a value of " + strconv.Itoa(n) + " bytes in column " + strconv.Quote(c.columns[i].name) + " of type " + c.columns[i].declared)
 		}
-		q += int(n)
+		q += n
 		if q > c.flat {
 			return q, nil
 		}

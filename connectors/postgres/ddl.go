@@ -62,10 +62,7 @@ func (t *destTable) prepare(w *wire, replace bool, key []string) error {
 	if replace {
 		lock = "ACCESS EXCLUSIVE" // what TRUNCATE takes; to raise a lock later may deadlock
 	}
-	if _, err := w.exec("LOCK TABLE " + t.sql() + " IN " + lock + " MODE"); err != nil {
-		return t.explain(err, "lock")
-	}
-	if err := t.compare(w); err != nil {
+	if err := t.compare(w, lock); err != nil {
 		return err
 	}
 	if replace {
@@ -149,11 +146,12 @@ type existing struct {
 	always    bool // identity, always generated
 }
 
-// compare checks the stream's columns against those of the table and takes
-// over the table's types. Every difference is in the error: the first in its
+// compare locks the table, checks the stream's columns against its own and takes
+// over its types. Every difference is in the error: the first in its
 // message, the others in the detail.
-func (t *destTable) compare(w *wire) error {
-	rows, err := w.query("SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod)," +
+func (t *destTable) compare(w *wire, lock string) error {
+	rows, err := w.query("LOCK TABLE " + t.sql() + " IN " + lock + " MODE;" +
+		" SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod)," +
 		" pg_catalog.format_type(b.oid, b.typmod)," +
 		" (a.attnotnull OR y.typnotnull) AND NOT a.atthasdef AND a.attidentity = '' AND y.typdefault IS NULL," +
 		" a.attgenerated <> '', a.attidentity = 'a'" +
@@ -165,7 +163,7 @@ func (t *destTable) compare(w *wire) error {
 		" WHERE a.attrelid = " + quoteLiteral(t.sql()) + "::pg_catalog.regclass AND a.attnum > 0 AND NOT a.attisdropped" +
 		" ORDER BY a.attnum")
 	if err != nil {
-		return t.explain(err, "read the columns of")
+		return t.explain(err, "lock")
 	}
 
 	there := make(map[string]existing, len(rows))

@@ -200,9 +200,9 @@ func (d *decoder) column(buf []byte, i, lo, hi int) error {
 		case kindUUID:
 			lengths = decodeUUID(unsafe.Add(data, from*16), base, pos, stride, n)
 		case kindBytes:
-			end = decodeBytes(data, unsafe.Add(offsets, from*4), end, base, pos, stride, n)
+			end = decodeBytes(data, unsafe.Add(offsets, from*4), end, base, pos, stride, n, 0)
 		case kindJSONB:
-			end = decodeJSONB(data, unsafe.Add(offsets, from*4), end, base, pos, stride, n)
+			end = decodeBytes(data, unsafe.Add(offsets, from*4), end, base, pos, stride, n, 1)
 		case kindNumeric:
 			end = decodeNumeric(data, unsafe.Add(offsets, from*4), end, base, pos, stride, n)
 		}
@@ -213,13 +213,13 @@ func (d *decoder) column(buf []byte, i, lo, hi int) error {
 			return d.badValue(i)
 		}
 		if out.Nulls > 0 {
-			validity := out.Validity[from/8:]
-			decodeNulls(unsafe.Pointer(unsafe.SliceData(validity)), base, pos, stride, n)
+			validity := unsafe.Add(unsafe.Pointer(unsafe.SliceData(out.Validity)), from/8)
+			decodeNulls(validity, base, pos, stride, n)
 			switch {
 			case typ.kind == kindBool:
-				clearNullBits(out.Data[from/8:], validity, n)
+				clearNullBits(out.Data[from/8:], out.Validity[from/8:], n)
 			case typ.width > 0:
-				clearNulls(out.Data[from*int(typ.width):], validity, int(typ.width), n)
+				clearNulls(unsafe.Add(data, from*int(typ.width)), validity, int(typ.width), n)
 			}
 		}
 		pos = unsafe.Add(pos, n*stride)

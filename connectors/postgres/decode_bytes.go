@@ -10,14 +10,15 @@ import (
 // offset behind each value to offsets[1:], and return the new end. They may read
 // up to 16 bytes behind a value.
 
-// decodeBytes takes the values as they are. A NULL has length 0.
-func decodeBytes(dst, offsets unsafe.Pointer, end int, base, pos unsafe.Pointer, stride, n int) int {
+// decodeBytes takes the values as they are but for the first skip bytes, which
+// every value must have. A NULL has length 0.
+func decodeBytes(dst, offsets unsafe.Pointer, end int, base, pos unsafe.Pointer, stride, n int, skip int32) int {
 	for range n {
 		q := unsafe.Add(base, *(*uint32)(pos))
 		pos = unsafe.Add(pos, stride)
 		length := int32(bits.ReverseBytes32(*(*uint32)(q)))
-		size := int(length &^ (length >> 31))
-		q = unsafe.Add(q, 4)
+		size := int((length - skip) &^ (length >> 31))
+		q = unsafe.Add(q, 4+skip)
 		to := unsafe.Add(dst, end)
 		end += size
 		offsets = unsafe.Add(offsets, 4)
@@ -48,11 +49,12 @@ func decodeBytes(dst, offsets unsafe.Pointer, end int, base, pos unsafe.Pointer,
 	return end
 }
 
-// jsonbVersion is the first byte of every jsonb in binary format.
+// jsonbVersion is the first byte of every jsonb in binary format; text follows.
 const jsonbVersion = 1
 
 // jsonbText returns how many bytes the text of n jsonb values takes, NULLs
-// counting nothing, or -1 if one is malformed.
+// counting nothing, or -1 if one is malformed. The arguments are those of a
+// kernel.
 func jsonbText(base, pos unsafe.Pointer, stride, n int) (size int) {
 	for range n {
 		q := unsafe.Add(base, *(*uint32)(pos))
@@ -67,21 +69,4 @@ func jsonbText(base, pos unsafe.Pointer, stride, n int) (size int) {
 		size += int(length) - 1
 	}
 	return size
-}
-
-// decodeJSONB takes the text behind the version of values that jsonbText has
-// accepted.
-func decodeJSONB(dst, offsets unsafe.Pointer, end int, base, pos unsafe.Pointer, stride, n int) int {
-	for range n {
-		q := unsafe.Add(base, *(*uint32)(pos))
-		pos = unsafe.Add(pos, stride)
-		size := int(int32(bits.ReverseBytes32(*(*uint32)(q)))) - 1
-		if size > 0 {
-			copy(unsafe.Slice((*byte)(unsafe.Add(dst, end)), size), unsafe.Slice((*byte)(unsafe.Add(q, 5)), size))
-			end += size
-		}
-		offsets = unsafe.Add(offsets, 4)
-		*(*int32)(offsets) = int32(end)
-	}
-	return end
 }

@@ -137,14 +137,30 @@ func decodeNulls(dst, base, pos unsafe.Pointer, stride, n int) {
 }
 
 // clearNulls sets the values of n rows that are NULL to 0: what lies under a
-// NULL in the input is other data, which nobody asked for.
-func clearNulls(data, validity []byte, width, n int) {
-	for i := range n {
-		if validity[i>>3] == 0xff {
-			continue
+// NULL in the input is other data, which nobody asked for. Every value is
+// masked with its bit, which costs less than asking for it.
+func clearNulls(data, validity unsafe.Pointer, width, n int) {
+	switch width {
+	case 2:
+		for i := range n {
+			bit := uint32(*(*uint8)(unsafe.Add(validity, i>>3))) >> (i & 7) & 1
+			*(*uint16)(unsafe.Add(data, i*2)) &= uint16(-bit)
 		}
-		if validity[i>>3]>>(i&7)&1 == 0 {
-			clear(data[i*width : (i+1)*width])
+	case 4:
+		for i := range n {
+			bit := uint32(*(*uint8)(unsafe.Add(validity, i>>3))) >> (i & 7) & 1
+			*(*uint32)(unsafe.Add(data, i*4)) &= -bit
+		}
+	case 8:
+		for i := range n {
+			bit := uint64(*(*uint8)(unsafe.Add(validity, i>>3))) >> (i & 7) & 1
+			*(*uint64)(unsafe.Add(data, i*8)) &= -bit
+		}
+	case 16:
+		for i := range n {
+			bit := uint64(*(*uint8)(unsafe.Add(validity, i>>3))) >> (i & 7) & 1
+			*(*uint64)(unsafe.Add(data, i*16)) &= -bit
+			*(*uint64)(unsafe.Add(data, i*16+8)) &= -bit
 		}
 	}
 }

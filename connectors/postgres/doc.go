@@ -23,4 +23,18 @@
 //
 // Rows are hostile until indexed: every length is checked against the bytes
 // that are there before a kernel, which checks nothing, follows it.
+//
+// The destination goes like this:
+//
+//  7. destination begins a transaction for each stream and prepares its table:
+//     created if absent, else locked and compared, and emptied to be replaced.
+//  8. encoder computes where each row of a batch starts, then runs one tight
+//     loop for each column that writes its values there, in the format that
+//     COPY and the parameters of INSERT share.
+//  9. a loader, by COPY or by INSERT, sends what the encoder wrote from where it
+//     wrote it, and counts the rows that the server confirms.
+//  10. commit follows once the stream's end was seen and every row is confirmed.
+//
+// A batch is checked by arrowipc before the encoder, which checks nothing,
+// follows its offsets.
 package postgres

@@ -32,6 +32,8 @@ type encoder struct {
 	fixed  int    // bytes of a row without nulls, but for what offsets say
 
 	cursors []uint32
+
+	yield func() error // called after a millisecond of work at most; nil: not called
 }
 
 // encodeField is one column: how it is encoded and, from load to load, where
@@ -59,13 +61,15 @@ const (
 	// encodeRows bounds the rows of one call of encode, so that the cursors, which
 	// every loop walks, stay in the first-level cache.
 	encodeRows = 4096
+	// loadRows bounds the numbers that are converted between two yields.
+	loadRows   = 8192
 	copyPrefix = 2
 	bindPrefix = 0
 )
 
 // newEncoder returns an encoder for columns of the given fields and types.
-func newEncoder(s *arrowipc.Schema, types []pgType, prefix uint32) *encoder {
-	e := &encoder{prefix: prefix, fixed: int(prefix), cursors: make([]uint32, encodeRows)}
+func newEncoder(s *arrowipc.Schema, types []pgType, prefix uint32, yield func() error) *encoder {
+	e := &encoder{prefix: prefix, fixed: int(prefix), cursors: make([]uint32, encodeRows), yield: yield}
 	for i := range s.Fields {
 		f := encodeField{name: s.Fields[i].Name, kind: types[i].kind}
 		switch f.kind {
@@ -99,16 +103,32 @@ func (e *encoder) load(r *arrowipc.Reader, rows int, first int64) error {
 
 		switch {
 		case f.kind == kindNumeric:
-			if bad := f.numeric.convert(c, rows); bad >= 0 {
-				return f.badValue("is no number as Postgres writes one", first+int64(bad))
+			if err := e.loadNumeric(f, c, rows, first); err != nil {
+				return err
 			}
-			f.values = unsafe.Pointer(unsafe.SliceData(f.numeric.bytes))
+			f.values = unsafe.Pointer(unsafe.SliceData(f.numeric.binary))
 			f.offsets = f.numeric.offsets[:rows+1]
 		case f.fixedBinary:
 			for n := len(f.strides); n <= rows; n++ {
 				f.strides = append(f.strides, int32(n)*f.stride) // once for the longest batch
 			}
 			f.offsets = f.strides[:rows+1]
+		}
+	}
+	return nil
+}
+
+// loadNumeric converts a column of numbers.
+func (e *encoder) loadNumeric(f *encodeField, c *arrowipc.Column, rows int, first int64) error {
+	f.numeric.reserve(c, rows)
+	for lo := 0; lo < rows; lo += loadRows {
+		if bad := f.numeric.convert(c, lo, min(lo+loadRows, rows)); bad >= 0 {
+			return f.badValue("is no number as Postgres writes one", first+int64(bad))
+		}
+		if e.yield != nil {
+			if err := e.yield(); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -55,7 +55,7 @@ func benchmarkEncode(b *testing.B, s *arrowipc.Schema, msg []byte) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	e := newEncoder(s, pgTypesOf(b, s), copyPrefix)
+	e := newEncoder(s, pgTypesOf(b, s), copyPrefix, nil)
 	if err := e.load(r, rows, 0); err != nil {
 		b.Fatal(err)
 	}

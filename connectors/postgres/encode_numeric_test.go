@@ -27,9 +27,9 @@ func referenceNumeric(text string) []byte {
 	case "NaN":
 		return put(0, 0, 0xC000, 0)
 	case "Infinity":
-		return put(0, 0, 0xD000, 0)
+		return put(0, 0, 0xD000, 0x20)
 	case "-Infinity":
-		return put(0, 0, 0xF000, 0)
+		return put(0, 0, 0xF000, 0x20)
 	}
 	number, negative := strings.CutPrefix(text, "-")
 	whole, fraction, _ := strings.Cut(number, ".")
@@ -107,12 +107,12 @@ func TestPutNumeric(t *testing.T) {
 		{"12345", "000200010000000000010929"},
 		{"123456789.123456789", "0006000200000009000109291a8504d2162e2328"},
 		{"NaN", "00000000c0000000"},
-		{"Infinity", "00000000d0000000"},
-		{"-Infinity", "00000000f0000000"},
+		{"Infinity", "00000000d0000020"},
+		{"-Infinity", "00000000f0000020"},
 	}
 	for _, tt := range tests {
 		dst := make([]byte, 12+len(tt.text)/2)
-		n := putNumeric(dst, []byte(tt.text))
+		n := putNumeric(dst, []byte(tt.text), 0)
 		if got := fmt.Sprintf("%x", dst[:n]); got != tt.hex {
 			t.Errorf("putNumeric(%q) = %s, want %s", tt.text, got, tt.hex)
 		}
@@ -126,7 +126,7 @@ func TestPutNumericRefuses(t *testing.T) {
 		strings.Repeat("1", maxIntegerDigits+1), "0." + strings.Repeat("1", maxFractionDigits+1),
 	} {
 		dst := make([]byte, 12+len(text)/2)
-		if n := putNumeric(dst, []byte(text)); n != 0 {
+		if n := putNumeric(dst, []byte(text), 1); n != 0 {
 			t.Errorf("putNumeric(%.20q) wrote %x, want a refusal", text, dst[:n])
 		}
 	}
@@ -145,7 +145,7 @@ func TestPutNumericMatchesReference(t *testing.T) {
 	}
 	for _, text := range texts {
 		dst := make([]byte, 12+len(text)/2)
-		n := putNumeric(dst, []byte(text))
+		n := putNumeric(dst, []byte(text), r.IntN(10))
 		if want := referenceNumeric(text); !bytes.Equal(dst[:n], want) {
 			t.Fatalf("putNumeric(%.60q) = %.80x, want %.80x", text, dst[:n], want)
 		}
@@ -156,11 +156,11 @@ func TestPutNumericMatchesReference(t *testing.T) {
 // bytes, and nothing is written outside the room that is promised.
 func FuzzPutNumeric(f *testing.F) {
 	for _, s := range []string{"0", "-0", "-0.0", "1.5", "NaN", "-Infinity", "00012.34000", "99999999999999999999.000000001", "1e5", "5."} {
-		f.Add([]byte(s))
+		f.Add([]byte(s), uint8(1))
 	}
-	f.Fuzz(func(t *testing.T, text []byte) {
+	f.Fuzz(func(t *testing.T, text []byte, scale uint8) {
 		room := 12 + len(text)/2
-		n := putNumeric(make([]byte, room, room), text)
+		n := putNumeric(make([]byte, room), text, int(scale))
 		plain := len(text) > 0
 		for i, c := range bytes.TrimPrefix(text, []byte("-")) {
 			plain = plain && (c >= '0' && c <= '9' || c == '.' && i > 0)
@@ -177,7 +177,7 @@ func FuzzPutNumeric(f *testing.F) {
 			return
 		}
 		dst := make([]byte, room)
-		if n = putNumeric(dst, text); !bytes.Equal(dst[:n], referenceNumeric(string(text))) {
+		if n = putNumeric(dst, text, int(scale)); !bytes.Equal(dst[:n], referenceNumeric(string(text))) {
 			t.Errorf("putNumeric(%q) = %x, want %x", text, dst[:n], referenceNumeric(string(text)))
 		}
 	})

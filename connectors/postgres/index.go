@@ -47,7 +47,7 @@ type index struct {
 // indexColumn is one column of an index. A field lies delta bytes behind the
 // place number slot of its row.
 type indexColumn struct {
-	want  int32 // length of the value, or noWidth
+	want  int // length of the value, or noWidth
 	nulls int
 	bytes int // of all values together, if the width is not fixed
 
@@ -71,7 +71,7 @@ func newIndex(types []pgType) *index {
 		c.denseSlot, c.denseDelta = len(x.spans), at
 		x.minRow += 4
 		if t.width >= 0 {
-			c.want = t.width
+			c.want = int(t.width)
 			x.minRow += int(t.width)
 			at += 4 + int(t.width)
 			continue
@@ -157,7 +157,7 @@ type bounds struct {
 // complete row as a dense walk expects it, whatever else they are. Behind
 // b.limit at least minRow bytes must be readable.
 func (x *index) walkDense(buf []byte, p int, b *bounds) (next int, full bool) {
-	x.room(min(b.rows-x.rows, (b.limit-p)/rowHeader+1))
+	x.room(min(b.rows-x.rows, (b.limit-p)/(rowHeader+4*len(x.cols))+1))
 	base := unsafe.Pointer(unsafe.SliceData(buf))
 	out := unsafe.Add(unsafe.Pointer(unsafe.SliceData(x.pos)), 4*x.rows*x.stride)
 	const mask = 0x00ffff00000000ff // type and columns among the first eight bytes
@@ -166,14 +166,17 @@ func (x *index) walkDense(buf []byte, p int, b *bounds) (next int, full bool) {
 	spans := x.spans
 
 	left := b.rows - x.rows
+	stop := limit // where the row must end at the latest
+	if x.rows > 0 {
+		stop = min(limit, cut)
+	}
 	for left > 0 {
+		// One branch for all that ends the walk: the difference is negative if the
+		// row ends too late.
 		head := *(*uint64)(unsafe.Add(base, p))
 		end := p + 1 + int(bits.ReverseBytes32(uint32(head>>8)))
-		if end > limit || head&mask != want {
-			break
-		}
-		if end > cut && left < b.rows {
-			full = true
+		if head&mask^want|uint64(stop-end)>>63 != 0 {
+			full = left < b.rows && head&mask == want && end <= limit && end > cut
 			break
 		}
 
@@ -204,6 +207,7 @@ func (x *index) walkDense(buf []byte, p int, b *bounds) (next int, full bool) {
 		}
 		p = end
 		cut += gain
+		stop = min(limit, cut)
 		left--
 	}
 	b.cut, x.rows = cut, b.rows-left
@@ -212,7 +216,7 @@ func (x *index) walkDense(buf []byte, p int, b *bounds) (next int, full bool) {
 
 // walkExact does what walkDense does, field by field.
 func (x *index) walkExact(buf []byte, p int, b *bounds) (next int, full bool) {
-	x.room(min(b.rows-x.rows, (b.limit-p)/rowHeader+1))
+	x.room(min(b.rows-x.rows, (b.limit-p)/(rowHeader+4*len(x.cols))+1))
 	for x.rows < b.rows {
 		if p+rowHeader > b.limit {
 			return p, false
@@ -238,34 +242,31 @@ func columnsAt(buf []byte, p int) int { return int(buf[p])<<8 | int(buf[p+1]) }
 
 // row indexes the row whose fields lie in buf[q:end] and reports whether they
 // fill it exactly and have the lengths they must have. If not, the index is as
-// before.
+// before. Behind end at least minRow bytes must be readable: that many the
+// fields of fixed width may lead too far before it is noticed.
 func (x *index) row(buf []byte, q, end int) bool {
 	base := unsafe.Pointer(unsafe.SliceData(buf))
 	out := unsafe.Pointer(unsafe.SliceData(x.pos[x.rows*x.stride:]))
 	for i := range x.cols {
 		c := &x.cols[i]
-		if q+4 > end {
-			x.undo(base, i)
-			return false
-		}
 		*(*uint32)(out) = uint32(q)
 		out = unsafe.Add(out, 4)
-		n := int32(bits.ReverseBytes32(*(*uint32)(unsafe.Add(base, q))))
+		n := int(int32(bits.ReverseBytes32(*(*uint32)(unsafe.Add(base, q)))))
 		q += 4
 		if n == c.want {
-			q += int(n)
+			q += n
 			continue
 		}
 		if n == -1 {
 			c.nulls++
 			continue
 		}
-		if c.want != noWidth || n < 0 || q+int(n) > end {
+		if c.want != noWidth || n < 0 || q+n > end {
 			x.undo(base, i)
 			return false
 		}
-		c.bytes += int(n)
-		q += int(n)
+		c.bytes += n
+		q += n
 	}
 	if q != end {
 		x.undo(base, len(x.cols))

@@ -18,17 +18,13 @@ const (
 
 const (
 	maxParameters = 65535
-	// insertRows bounds the rows of one statement. From a few hundred on the
-	// server's work for a row is all there is; planning and the SQL's text go on
-	// growing.
-	insertRows = 1000
+	// insertRows bounds the rows of one statement. Fewer show the cost of a
+	// statement; more gain nothing, and their SQL text and plan, made anew for
+	// every stream, begin to cost small streams a noticeable part of their time.
+	insertRows = 250
 	// insertBytes bounds the parameters of one statement, which the server holds
-	// in memory twice.
-	insertBytes = 8 << 20
-	// maxStatements bounds the prepared statements of a stream. A stream needs one
-	// for full size and one for what is left of a batch; only batches of ever
-	// different length make more.
-	maxStatements = 16
+	// in memory twice. Rows so large cost much more than a statement does.
+	insertBytes = 1 << 20
 	// maxUnanswered is how many writes may be under way: the server works on one
 	// while the next waits for it.
 	maxUnanswered = 2
@@ -49,7 +45,6 @@ type insertLoader struct {
 	perStatement int // rows of a statement of full size
 	statements   []prepared
 	made         int // statements prepared, to name them
-	tail         []byte
 
 	pending    []pendingInsert // sent or in the buffer, oldest first
 	unanswered int             // Syncs sent and not answered
@@ -57,13 +52,6 @@ type insertLoader struct {
 }
 
 var _ loader = (*insertLoader)(nil)
-
-// prepared is a statement of the session.
-type prepared struct {
-	name string
-	rows int
-	used int // count of made or used statements at its last use, to drop the oldest
-}
 
 // pendingInsert is a statement whose answer is to come.
 type pendingInsert struct {
@@ -75,7 +63,7 @@ func newInsertLoader(d *destination, t *destTable, s *arrowipc.Schema) *insertLo
 	return &insertLoader{
 		d:            d,
 		table:        t,
-		encoder:      newEncoder(s, t.types(), bindPrefix),
+		encoder:      newEncoder(s, t.types(), bindPrefix, d.host.Yield),
 		out:          output{buf: make([]byte, loadBuffer)},
 		perStatement: min(insertRows, maxParameters/len(t.columns)),
 	}
@@ -145,86 +133,6 @@ func (l *insertLoader) bind(name string, lo, hi int, first int64) error {
 	return nil
 }
 
-// prepare returns the name of a statement that inserts that many rows, and
-// appends its Parse if it is new.
-func (l *insertLoader) prepare(rows int) string {
-	l.made++
-	oldest := 0
-	for i := range l.statements {
-		s := &l.statements[i]
-		if s.rows == rows {
-			s.used = l.made
-			return s.name
-		}
-		if s.used < l.statements[oldest].used {
-			oldest = i
-		}
-	}
-
-	if len(l.statements) == maxStatements {
-		l.close(l.statements[oldest].name)
-		l.statements = append(l.statements[:oldest], l.statements[oldest+1:]...)
-	}
-	s := prepared{name: "rapidbyte_" + strconv.Itoa(l.made), rows: rows, used: l.made}
-	l.statements = append(l.statements, s)
-	l.parse(s)
-	return s.name
-}
-
-// parse appends Parse for s. The parameters' types are said, not guessed, so
-// that the server refuses what it would read otherwise.
-func (l *insertLoader) parse(s prepared) {
-	columns := len(l.table.columns)
-	var sql strings.Builder
-	sql.Grow(128 + s.rows*columns*7)
-	sql.WriteString("INSERT INTO " + l.table.sql() + " (" + l.table.columnList() + ")")
-	if l.table.overriding {
-		sql.WriteString(" OVERRIDING SYSTEM VALUE") // as COPY does
-	}
-	sql.WriteString(" VALUES ")
-	var number [8]byte
-	for i := range s.rows * columns {
-		switch {
-		case i == 0:
-			sql.WriteString("($")
-		case i%columns == 0:
-			sql.WriteString("),($")
-		default:
-			sql.WriteString(",$")
-		}
-		sql.Write(strconv.AppendInt(number[:0], int64(i+1), 10))
-	}
-	sql.WriteString(")")
-
-	out := &l.out
-	body := len(s.name) + 1 + sql.Len() + 1 + 2 + 4*s.rows*columns
-	out.room(headerSize + body)
-	out.header(out.n, msgParse, body)
-	out.n += headerSize
-	out.string(s.name)
-	out.byte(0)
-	out.string(sql.String())
-	out.byte(0)
-	out.uint16(uint16(s.rows * columns))
-	for range s.rows {
-		for i := range l.table.columns {
-			out.uint32(l.table.columns[i].typ.oid)
-		}
-	}
-}
-
-// close appends Close for a statement.
-func (l *insertLoader) close(name string) {
-	out := &l.out
-	body := 1 + len(name) + 1
-	out.room(headerSize + body)
-	out.header(out.n, msgClose, body)
-	out.n += headerSize
-	out.byte('S')
-	out.string(name)
-	out.byte(0)
-}
-
 // flush sends what the buffer holds with a Sync, takes the answers that are
 // there, and waits for older ones if too many are missing.
 func (l *insertLoader) flush() error {
@@ -282,7 +190,7 @@ func (l *insertLoader) answer(typ byte, body []byte) error {
 		}
 		p := l.pending[0]
 		l.pending = l.pending[:copy(l.pending, l.pending[1:])]
-		n, ok := countOf(cString(body))
+		n, ok := countOf(body)
 		if !ok || n != p.rows {
 			return fewerRows(l.table, p.rows, n)
 		}

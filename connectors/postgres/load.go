@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"bytes"
+	"math"
 	"strconv"
 
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
@@ -123,15 +125,20 @@ func (w *wire) poll() (typ byte, body []byte, ok bool, err error) {
 	}
 }
 
-// countOf returns the number at the end of a command tag, such as "COPY 5" or
-// "INSERT 0 5".
-func countOf(tag string) (int64, bool) {
-	i := len(tag)
-	for i > 0 && tag[i-1] >= '0' && tag[i-1] <= '9' {
-		i--
+// countOf returns the number at the end of the tag in a CommandComplete, such
+// as "COPY 5" or "INSERT 0 5".
+func countOf(body []byte) (n int64, ok bool) {
+	end := bytes.IndexByte(body, 0)
+	if end < 0 {
+		return 0, false
 	}
-	n, err := strconv.ParseInt(tag[i:], 10, 64)
-	return n, err == nil
+	for _, c := range body[bytes.LastIndexByte(body[:end], ' ')+1 : end] {
+		if c < '0' || c > '9' || n > math.MaxInt64/10-1 {
+			return 0, false
+		}
+		n, ok = n*10+int64(c-'0'), true
+	}
+	return n, ok
 }
 
 // fewerRows is the error of a server that confirmed another number of rows than

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"math"
 	"math/bits"
 	"unsafe"
 )
@@ -25,11 +26,11 @@ func numericText(base, pos unsafe.Pointer, stride, n int) (size int) {
 	for range n {
 		p := unsafe.Add(base, *(*uint32)(pos))
 		pos = unsafe.Add(pos, stride)
-		length := int32(bits.ReverseBytes32(*(*uint32)(p)))
+		length := int(int32(bits.ReverseBytes32(*(*uint32)(p))))
 		if length < 0 {
 			continue
 		}
-		text := numericLen(unsafe.Slice((*byte)(unsafe.Add(p, 4)), length))
+		text := numericLen(unsafe.Add(p, 4), length)
 		if text < 0 {
 			return -1
 		}
@@ -43,9 +44,8 @@ func decodeNumeric(dst, offsets unsafe.Pointer, end int, base, pos unsafe.Pointe
 	for range n {
 		p := unsafe.Add(base, *(*uint32)(pos))
 		pos = unsafe.Add(pos, stride)
-		length := int32(bits.ReverseBytes32(*(*uint32)(p)))
-		if length >= 0 {
-			end += writeNumeric(unsafe.Add(dst, end), unsafe.Slice((*byte)(unsafe.Add(p, 4)), length))
+		if int32(bits.ReverseBytes32(*(*uint32)(p))) >= 0 {
+			end += writeNumeric(unsafe.Add(dst, end), unsafe.Add(p, 4))
 		}
 		offsets = unsafe.Add(offsets, 4)
 		*(*int32)(offsets) = int32(end)
@@ -53,22 +53,28 @@ func decodeNumeric(dst, offsets unsafe.Pointer, end int, base, pos unsafe.Pointe
 	return end
 }
 
-// be16 loads a big-endian integer from b[i:].
-func be16(b []byte, i int) uint16 { return uint16(b[i])<<8 | uint16(b[i+1]) }
+// numericHead loads the four parts before the digits.
+func numericHead(p unsafe.Pointer) (digits, weight int, sign uint16, scale int) {
+	const low = 0x00ff00ff00ff00ff
+	h := *(*uint64)(p)
+	h = h&low<<8 | h>>8&low
+	return int(uint16(h)), int(int16(h >> 16)), uint16(h >> 32), int(uint16(h >> 48))
+}
 
-// numericLen returns the length of the text of the numeric b, or -1 if b is
-// malformed.
-func numericLen(b []byte) int {
-	if len(b) < numericHeader {
+// numericDigit loads digit d of the numeric at p.
+func numericDigit(p unsafe.Pointer, d int) uint32 {
+	return uint32(bits.ReverseBytes16(*(*uint16)(unsafe.Add(p, numericHeader+2*d))))
+}
+
+// numericLen returns the length of the text of the numeric at p, length bytes
+// and eight more that may be read, or -1 if it is malformed.
+func numericLen(p unsafe.Pointer, length int) int {
+	digits, weight, sign, scale := numericHead(p)
+	if length != numericHeader+2*digits || digits > math.MaxInt16 || scale > maxScale {
 		return -1
 	}
-	digits, weight, scale := int(int16(be16(b, 0))), int(int16(be16(b, 2))), int(be16(b, 6))
-	if digits < 0 || numericHeader+2*digits != len(b) || scale > maxScale {
-		return -1
-	}
-
-	n := 0
-	switch be16(b, 4) {
+	n := 1
+	switch sign {
 	case signPlus:
 	case signMinus:
 		n++
@@ -82,18 +88,17 @@ func numericLen(b []byte) int {
 		return -1
 	}
 
-	for i := numericHeader; i < len(b); i += 2 {
-		if be16(b, i) > 9999 {
+	for d := range digits {
+		if numericDigit(p, d) > 9999 {
 			return -1
 		}
 	}
 
 	// Before the point: the first digit without leading zeros, the others with.
-	n++
 	if weight >= 0 {
 		n += 4 * weight
 		if digits > 0 {
-			first := be16(b, numericHeader)
+			first := numericDigit(p, 0)
 			if first >= 10 {
 				n++
 			}
@@ -111,17 +116,12 @@ func numericLen(b []byte) int {
 	return n
 }
 
-// decimals holds the numbers from 00 to 99.
-const decimals = "00010203040506070809" + "10111213141516171819" + "20212223242526272829" +
-	"30313233343536373839" + "40414243444546474849" + "50515253545556575859" +
-	"60616263646566676869" + "70717273747576777879" + "80818283848586878889" + "90919293949596979899"
-
-// writeNumeric writes the text of b, whose length numericLen has returned, to
-// dst and returns that length.
-func writeNumeric(dst unsafe.Pointer, b []byte) int {
-	digits, weight, scale := int(be16(b, 0)), int(int16(be16(b, 2))), int(be16(b, 6))
+// writeNumeric writes the text of the numeric at p, whose length numericLen has
+// returned, to dst and returns that length.
+func writeNumeric(dst, p unsafe.Pointer) int {
+	digits, weight, sign, scale := numericHead(p)
 	out := dst
-	switch be16(b, 4) {
+	switch sign {
 	case signMinus:
 		*(*byte)(out) = '-'
 		out = unsafe.Add(out, 1)
@@ -134,13 +134,23 @@ func writeNumeric(dst unsafe.Pointer, b []byte) int {
 	}
 
 	// Before the point. Digits that are not there are zeros: 1e20 has one.
+	d := 0
 	if weight < 0 {
 		*(*byte)(out) = '0'
 		out = unsafe.Add(out, 1)
+		d = weight + 1
 	} else {
-		out = writeFirst(out, digitAt(b, 0, digits))
-		for d := 1; d <= weight; d++ {
-			writeDigit(out, digitAt(b, d, digits))
+		digit := uint32(0)
+		if digits > 0 {
+			digit = numericDigit(p, 0)
+		}
+		out = writeFirst(out, digit)
+		for d = 1; d <= weight; d++ {
+			digit := uint32(0)
+			if d < digits {
+				digit = numericDigit(p, d)
+			}
+			writeDigit(out, digit)
 			out = unsafe.Add(out, 4)
 		}
 	}
@@ -149,50 +159,72 @@ func writeNumeric(dst unsafe.Pointer, b []byte) int {
 	if scale > 0 {
 		*(*byte)(out) = '.'
 		out = unsafe.Add(out, 1)
-		d := weight + 1
-		for ; scale >= 4; scale -= 4 {
-			writeDigit(out, digitAt(b, d, digits))
-			out = unsafe.Add(out, 4)
+		for scale > 0 {
+			digit := uint32(0)
+			if d >= 0 && d < digits {
+				digit = numericDigit(p, d)
+			}
 			d++
-		}
-		if scale > 0 {
-			var last [4]byte
-			writeDigit(unsafe.Pointer(&last), digitAt(b, d, digits))
-			out = unsafe.Add(out, copy(unsafe.Slice((*byte)(out), scale), last[:scale]))
+			if scale < 4 {
+				return int(uintptr(writeCut(out, digit, scale)) - uintptr(dst))
+			}
+			writeDigit(out, digit)
+			out = unsafe.Add(out, 4)
+			scale -= 4
 		}
 	}
 	return int(uintptr(out) - uintptr(dst))
 }
 
-// digitAt returns digit d of the numeric b, 0 if it has none at that place.
-func digitAt(b []byte, d, digits int) uint32 {
-	if uint(d) >= uint(digits) {
-		return 0
-	}
-	return uint32(be16(b, numericHeader+2*d))
+// decimals holds the numbers from 00 to 99.
+const decimals = "00010203040506070809" + "10111213141516171819" + "20212223242526272829" +
+	"30313233343536373839" + "40414243444546474849" + "50515253545556575859" +
+	"60616263646566676869" + "70717273747576777879" + "80818283848586878889" + "90919293949596979899"
+
+// decimal returns i, below 100, as two decimal digits the way they lie in memory.
+func decimal(i uint32) uint16 {
+	return *(*uint16)(unsafe.Add(unsafe.Pointer(unsafe.StringData(decimals)), 2*i))
 }
 
 // writeDigit writes digit, below 10000, as four decimal digits.
 func writeDigit(out unsafe.Pointer, digit uint32) {
-	high, low := digit/100, digit%100
-	*(*byte)(out) = decimals[2*high]
-	*(*byte)(unsafe.Add(out, 1)) = decimals[2*high+1]
-	*(*byte)(unsafe.Add(out, 2)) = decimals[2*low]
-	*(*byte)(unsafe.Add(out, 3)) = decimals[2*low+1]
+	high := digit * 5243 >> 19 // digit / 100
+	*(*uint16)(out) = decimal(high)
+	*(*uint16)(unsafe.Add(out, 2)) = decimal(digit - 100*high)
+}
+
+// writeCut writes the first n, up to 3, of the four decimal digits of digit and
+// returns the place behind them.
+func writeCut(out unsafe.Pointer, digit uint32, n int) unsafe.Pointer {
+	high := digit * 5243 >> 19
+	pair := decimal(high)
+	*(*byte)(out) = byte(pair)
+	if n > 1 {
+		*(*byte)(unsafe.Add(out, 1)) = byte(pair >> 8)
+	}
+	if n > 2 {
+		*(*byte)(unsafe.Add(out, 2)) = byte(decimal(digit - 100*high))
+	}
+	return unsafe.Add(out, n)
 }
 
 // writeFirst writes digit, below 10000, without leading zeros and returns the
 // place behind it.
 func writeFirst(out unsafe.Pointer, digit uint32) unsafe.Pointer {
-	if digit >= 1000 {
-		writeDigit(out, digit)
-		return unsafe.Add(out, 4)
+	if digit < 10 {
+		*(*byte)(out) = '0' + byte(digit)
+		return unsafe.Add(out, 1)
 	}
-	for unit := uint32(100); unit > 0; unit /= 10 {
-		if digit >= unit || unit == 1 {
-			*(*byte)(out) = '0' + byte(digit/unit%10)
-			out = unsafe.Add(out, 1)
-		}
+	if digit < 100 {
+		*(*uint16)(out) = decimal(digit)
+		return unsafe.Add(out, 2)
 	}
-	return out
+	high := digit * 5243 >> 19
+	if digit < 1000 {
+		*(*byte)(out) = '0' + byte(high)
+		*(*uint16)(unsafe.Add(out, 1)) = decimal(digit - 100*high)
+		return unsafe.Add(out, 3)
+	}
+	writeDigit(out, digit)
+	return unsafe.Add(out, 4)
 }

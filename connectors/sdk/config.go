@@ -1,7 +1,5 @@
 package sdk
 
-import "strconv"
-
 // Config holds a connector's own keys from the pipeline. The host has checked
 // names and types against the manifest and filled in every default, so the
 // getters return the zero value for a key that is absent or of another type
@@ -26,12 +24,6 @@ func (c Config) Int(key string) int64 {
 		// The upper bound itself, 2^63, is not an int64.
 		if v >= -1<<63 && v < 1<<63 && v == float64(int64(v)) {
 			return int64(v)
-		}
-	case string:
-		// Substituted variables may arrive as text.
-		n, err := strconv.ParseInt(v, 10, 64)
-		if err == nil {
-			return n
 		}
 	}
 	return 0

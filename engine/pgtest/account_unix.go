@@ -3,6 +3,7 @@
 package pgtest
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/user"
@@ -38,7 +39,7 @@ func serverAccount() (account, error) {
 		}
 		return account{name, uint32(uid), uint32(gid)}, nil
 	}
-	return account{}, fmt.Errorf("Postgres refuses to run as root, and there is no user postgres or nobody to run it as; make one or run as another user")
+	return account{}, errors.New("as root the server needs another user to run as, and there is no postgres or nobody; make one, or run as another user yourself")
 }
 
 // attr makes a child run as the account, in a session of its own: an interrupt at the terminal is for this process,

@@ -87,7 +87,11 @@ func download(ctx context.Context, dir string, a account, notices io.Writer) (bi
 	}); err != nil {
 		return binaries{}, err
 	}
-	return binariesIn([]string{filepath.Join(server, "bin")})
+	b, ok := binariesIn([]string{filepath.Join(server, "bin")})
+	if !ok {
+		return binaries{}, fmt.Errorf("the archive of %s holds no bin/initdb and bin/postgres", repository)
+	}
+	return b, nil
 }
 
 // fetchOnly runs the library up to the start of the server, and removes the log file that it leaves behind.

@@ -16,7 +16,7 @@ type binaries struct{ initdb, postgres string }
 // findBinaries looks where server binaries usually are: PATH, the folder that pg_config names, and the folders of the
 // distributions, newest major version first. The last are there because Debian and its kin put only the client's
 // programs on PATH.
-func findBinaries(ctx context.Context) (binaries, error) {
+func findBinaries(ctx context.Context) (b binaries, ok bool) {
 	var dirs []string
 	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
 		if dir != "" {
@@ -43,7 +43,7 @@ func findBinaries(ctx context.Context) (binaries, error) {
 
 // binariesIn picks the first folder that holds both programs. A postgres that is a shell script is taken only if there
 // is no other: a signal would reach the script and not the server behind it.
-func binariesIn(dirs []string) (binaries, error) {
+func binariesIn(dirs []string) (b binaries, ok bool) {
 	var wrapped *binaries
 	for _, dir := range dirs {
 		b := binaries{filepath.Join(dir, "initdb"), filepath.Join(dir, "postgres")}
@@ -52,16 +52,16 @@ func binariesIn(dirs []string) (binaries, error) {
 		}
 		b.initdb, b.postgres = resolve(b.initdb), resolve(b.postgres)
 		if !script(b.postgres) {
-			return b, nil
+			return b, true
 		}
 		if wrapped == nil {
 			wrapped = &b
 		}
 	}
 	if wrapped != nil {
-		return *wrapped, nil
+		return *wrapped, true
 	}
-	return binaries{}, absentf("local", "no server binaries (initdb and postgres) on PATH, by pg_config or in the distribution's folders")
+	return binaries{}, false
 }
 
 func executable(file string) bool {

@@ -47,9 +47,9 @@ type local struct {
 
 // startInstalled starts a server from the binaries that the machine has installed.
 func startInstalled(ctx context.Context, o Options) (backend, string, error) {
-	bin, err := findBinaries(ctx)
-	if err != nil {
-		return nil, "", err
+	bin, ok := findBinaries(ctx)
+	if !ok {
+		return nil, "", absentf("local", "no server binaries (initdb and postgres) on PATH, by pg_config or in the distribution's folders")
 	}
 	return startLocal(ctx, "local", o, func(string, account) (binaries, error) { return bin, nil })
 }

@@ -32,6 +32,8 @@ type Options struct {
 	Provider string    // "auto", "dsn", "local", "docker" or "download"; "" means $RAPIDBYTE_PG, or auto
 	Profile  string    // "quiet" or "durable"; "" means $RAPIDBYTE_PG_PROFILE, or quiet
 	Log      io.Writer // gets one line, starting with "# ", when a provider is passed over; nil means os.Stderr
+
+	launchers []launcher // tests put their own here
 }
 
 // Server is one running Postgres. Its fields are set by Start and must not be changed. Its methods may be called from
@@ -68,13 +70,15 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 
-	// A parent process may have started just what is asked for.
-	dsn, provider := os.Getenv(envDSN), o.Provider
-	handed := strings.Fields(os.Getenv(envHanded))
-	if dsn != "" && len(handed) == 2 && !asked && (provider == "auto" || provider == handed[0]) && o.Profile == handed[1] {
-		return connect(ctx, &Server{Provider: handed[0], dsn: dsn})
+	// A parent process may have started just what is asked for. If it started another, it is not for us.
+	dsn, handed := os.Getenv(envDSN), strings.Fields(os.Getenv(envHanded))
+	if dsn != "" && len(handed) == 2 && o.Provider != "dsn" {
+		if !asked && (o.Provider == "auto" || o.Provider == handed[0]) && o.Profile == handed[1] {
+			return connect(ctx, &Server{Provider: handed[0], dsn: dsn})
+		}
+		dsn = ""
 	}
-	if provider == "dsn" || provider == "auto" && dsn != "" {
+	if o.Provider == "dsn" || o.Provider == "auto" && dsn != "" {
 		if dsn == "" {
 			return nil, absentf("dsn", "%s is not set; set it to a server's connection string", envDSN)
 		}
@@ -83,8 +87,8 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 
 	// Otherwise the first that starts.
 	var problems []error
-	for _, l := range launchers() {
-		if provider != "auto" && provider != l.name {
+	for _, l := range o.launchers {
+		if o.Provider != "auto" && o.Provider != l.name {
 			continue
 		}
 		s, err := launch(ctx, l, o)
@@ -96,11 +100,11 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		}
 		problems = append(problems, err)
 		var a *absentError
-		if provider == "auto" && (!errors.As(err, &a) || a.notice) {
+		if o.Provider == "auto" && (!errors.As(err, &a) || a.notice) {
 			fmt.Fprintf(o.Log, "# %s; trying the next provider\n", oneLine(err))
 		}
 	}
-	if provider != "auto" {
+	if o.Provider != "auto" {
 		return nil, problems[0]
 	}
 	return nil, noneError(problems)
@@ -131,6 +135,11 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Log == nil {
 		o.Log = os.Stderr
 	}
+	if o.launchers == nil {
+		// The machine's own server comes first: it is the nearest (a unix socket, no address translation) and
+		// starts fastest.
+		o.launchers = []launcher{{"local", startInstalled}, {"docker", startDocker}, {"download", startDownloaded}}
+	}
 	return o, nil
 }
 
@@ -138,16 +147,6 @@ func (o Options) withDefaults() (Options, error) {
 type launcher struct {
 	name  string
 	start func(ctx context.Context, o Options) (b backend, dsn string, err error)
-}
-
-// launchers lists the providers that start something, in the order of preference. The machine's own server comes
-// first: it is the nearest (a unix socket, no address translation) and starts fastest.
-func launchers() []launcher {
-	return []launcher{
-		{"local", startInstalled},
-		{"docker", startDocker},
-		{"download", startDownloaded},
-	}
 }
 
 // launch starts one provider's server and hands it down.

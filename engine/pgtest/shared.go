@@ -32,13 +32,19 @@ func Shared(tb testing.TB) *Server {
 		shared.server, shared.err = Start(ctx, Options{})
 	}
 
-	if err := shared.err; err != nil {
-		if errors.Is(err, ErrAbsent) && os.Getenv(envRequire) != "1" {
-			tb.Skip(err)
-		}
-		tb.Fatal(err)
+	if shared.err != nil {
+		refuse(tb, shared.err)
 	}
 	return shared.server
+}
+
+// refuse ends a test that has no server.
+func refuse(tb testing.TB, err error) {
+	tb.Helper()
+	if errors.Is(err, ErrAbsent) && os.Getenv(envRequire) != "1" {
+		tb.Skip(err)
+	}
+	tb.Fatal(err)
 }
 
 // Run runs the tests and then stops the server that Shared started, if any. It is what a TestMain returns with:

@@ -2,10 +2,12 @@ package pipeline
 
 import "time"
 
-// What a pipeline gets for the keys it leaves out.
+// DefaultConnection is the state file of a pipeline that names none.
+const DefaultConnection = "~/.rapidbyte/state.db"
+
+// What a pipeline gets for the other keys it leaves out.
 const (
-	defaultBackend    = "sqlite"
-	defaultConnection = "~/.rapidbyte/state.db"
+	defaultBackend = "sqlite"
 
 	defaultOnDataError = "fail"
 	defaultCompression = "none" // between stages of one process there is no wire to save

@@ -154,12 +154,12 @@ func (t *tree) destination(d *Destination, o *object) {
 
 func (t *tree) state(s *State, o *object) {
 	s.Backend = o.choice("backend", defaultBackend, []string{"sqlite"}, []string{"postgres"})
-	s.Connection = o.text("connection", defaultConnection)
+	s.Connection = o.text("connection", DefaultConnection)
 	if s.Connection == "" {
 		return
 	}
 
-	path, err := expandHome(s.Connection)
+	path, err := ExpandHome(s.Connection)
 	if err != nil {
 		// Where the key is left out the fault is the default's, which needs a home.
 		o.errorf("connection", "state.connection: %v; give a file by its full name", err)
@@ -167,7 +167,8 @@ func (t *tree) state(s *State, o *object) {
 	s.Connection = path
 }
 
-func expandHome(path string) (string, error) {
+// ExpandHome returns path with a leading ~ replaced by the user's home directory.
+func ExpandHome(path string) (string, error) {
 	rest, ok := strings.CutPrefix(path, "~")
 	if !ok || rest != "" && rest[0] != '/' {
 		return path, nil

@@ -94,9 +94,13 @@ func (c *conn) read(p []byte) (int, error) {
 
 	n, err := c.nc.Read(p)
 	if err == nil || n > 0 {
-		return n, nil
+		return n, nil // an error comes again with the next call
 	}
-	return 0, c.describe(err)
+	err = c.describe(err)
+	if !errors.Is(err, errCancelled) && !errors.Is(err, ErrClosed) {
+		c.readErr = err
+	}
+	return 0, err
 }
 
 // Write implements [Conn].
@@ -170,7 +174,11 @@ func (c *conn) Ready() (bool, error) {
 		return true, nil
 	}
 	if _, ok := c.nc.(*tls.Conn); !ok {
-		return c.sock.readable(), nil
+		err := c.sock.peek()
+		if err != nil && err != io.EOF && err != os.ErrDeadlineExceeded {
+			c.readErr = c.describe(err)
+		}
+		return err != os.ErrDeadlineExceeded, nil
 	}
 
 	// What has arrived may be part of a record, and TLS may hold records that
@@ -208,11 +216,18 @@ func (c *conn) Close() error {
 	if c.proto != nil {
 		c.proto.end(c)
 	}
-	c.resetInbox()
-	if c.cancelled.Load() || c.err != nil {
-		return c.sock.Close() // no goodbye from TLS either: it would wait
+	c.inbox, c.taken = nil, 0
+
+	// TLS says goodbye too, if it still can. Whether the peer hears that does
+	// not matter: it was told all there is by now, or cannot be told.
+	if c.nc != c.sock.Conn && !c.cancelled.Load() && c.err == nil {
+		c.sock.SetDeadline(time.Now().Add(goodbyeTimeout))
+		c.nc.Close()
 	}
-	return c.nc.Close()
+	if err := c.sock.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("close connection to %s: %w", c.name, err)
+	}
+	return nil
 }
 
 // usable returns why the connection can no longer be used, or nil.

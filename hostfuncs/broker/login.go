@@ -186,9 +186,6 @@ func networkError(err error) *Error {
 	var authority x509.UnknownAuthorityError
 	var hostname x509.HostnameError
 	var invalid x509.CertificateInvalidError
-	var alert tls.AlertError
-	var notTLS tls.RecordHeaderError
-	var notPreferred *pgconn.NotPreferredError
 	switch {
 	case errors.Is(err, context.Canceled):
 		e.Category, e.Message, e.cause = abi.CategoryInternal, "cancelled", context.Canceled
@@ -212,12 +209,12 @@ func networkError(err error) *Error {
 	case strings.Contains(err.Error(), "server refused TLS connection"):
 		e.Category, e.Message, e.Field = abi.CategoryConfig, "the server refused TLS", "sslmode"
 		e.Hint = "set sslmode to prefer or disable, or turn ssl on in the server"
-	case errors.As(err, &alert), errors.As(err, &notTLS):
-		e.Category, e.Message, e.Field = abi.CategoryConfig, "TLS handshake failed: "+handshakeProblem(err), "sslmode"
+	case handshakeProblem(err) != "":
+		e.Category, e.Message, e.Field = abi.CategoryConfig, "the TLS handshake ended with: "+handshakeProblem(err), "sslmode"
 		e.Hint = "check sslmode, sslcert and sslkey against what the server wants"
-	case errors.As(err, &notPreferred):
+	case wrongRole(err) != nil:
 		e.Category, e.Field = abi.CategoryTransientDB, "target_session_attrs"
-		e.Message = "no server has the wanted role: " + notPreferred.Error()
+		e.Message = "no server with the wanted role: " + wrongRole(err).Error()
 		e.Hint = "wait for a failover to end, or correct target_session_attrs"
 	case isTimeout(err):
 		e.Message, e.cause = "no answer in time", os.ErrDeadlineExceeded
@@ -240,17 +237,37 @@ func networkError(err error) *Error {
 	return e
 }
 
+// wrongRole returns why a server is not of the kind target_session_attrs asks
+// for, or nil if that is not what is wrong.
+func wrongRole(err error) error {
+	for _, known := range []error{
+		pgconn.ErrReadOnlyConnection, pgconn.ErrReadWriteConnection, pgconn.ErrPrimaryConnection, pgconn.ErrStandbyConnection,
+	} {
+		if errors.Is(err, known) {
+			return known
+		}
+	}
+	return nil
+}
+
 func isTimeout(err error) bool {
 	var n net.Error
 	return pgconn.Timeout(err) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &n) && n.Timeout()
 }
 
+// handshakeProblem returns what one end of a TLS handshake had against it, or
+// "" if that is not what is wrong.
 func handshakeProblem(err error) string {
 	var notTLS tls.RecordHeaderError
 	if errors.As(err, &notTLS) {
 		return notTLS.Msg
 	}
-	return innermost(err).Error()
+	// The library has no exported type for an alert, but an operation of its own.
+	var op *net.OpError
+	if errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error") {
+		return strings.TrimPrefix(op.Err.Error(), "tls: ")
+	}
+	return ""
 }
 
 // innermost follows the first cause of err to its end. The layers above repeat

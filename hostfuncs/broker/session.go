@@ -2,8 +2,10 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
+	"os"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -16,6 +18,10 @@ const (
 
 	// goodbyeTimeout bounds sending the last message of an idle session.
 	goodbyeTimeout = time.Second
+
+	// firstPause is how long a cancel request has to take effect before the
+	// next; the pauses double. A server with nothing else to do needs less.
+	firstPause = 50 * time.Millisecond
 )
 
 // session follows a postgres session just closely enough to end it rightly.
@@ -66,9 +72,9 @@ func (s *session) received(p []byte) {
 	}
 }
 
-// end ends the session, all but closing the socket.
+// end ends the session, all but closing the connection.
 func (s *session) end(c *conn) {
-	if c.readErr == io.EOF || s.finished {
+	if c.readErr != nil || s.finished {
 		return // the server has ended it, or is about to
 	}
 	if !s.busy && !c.cancelled.Load() && c.err == nil {
@@ -81,14 +87,29 @@ func (s *session) end(c *conn) {
 	// is stopped the server reads on, finds the end of the input and rolls back;
 	// what it had still to say is in the way until then.
 	deadline := time.Now().Add(endTimeout)
-	ctx, cancel := context.WithDeadline(context.Background(), deadline)
-	defer cancel()
-	if s.busy {
-		if pg, err := pgconn.Construct(s.hijacked); err == nil {
-			pg.CancelRequest(ctx) // best effort: closing the socket is the other half
+	c.sock.closeWrite()
+	for pause := firstPause; ; pause *= 2 {
+		if s.busy {
+			s.requestCancel(deadline)
+		}
+		again := time.Now().Add(pause)
+		if deadline.Before(again) {
+			again = deadline
+		}
+		c.sock.SetDeadline(again)
+		_, err := io.Copy(io.Discard, c.sock.Conn)
+		if !errors.Is(err, os.ErrDeadlineExceeded) || !time.Now().Before(deadline) {
+			return // the server has let go, or it never will
 		}
 	}
-	c.sock.closeWrite()
-	c.sock.SetDeadline(deadline)
-	io.Copy(io.Discard, c.sock.Conn)
+}
+
+// requestCancel asks the server to stop what the session does. The server does
+// not answer, and a request that arrives before the statement does is lost.
+func (s *session) requestCancel(deadline time.Time) {
+	ctx, cancel := context.WithDeadline(context.Background(), deadline)
+	defer cancel()
+	if pg, err := pgconn.Construct(s.hijacked); err == nil {
+		pg.CancelRequest(ctx) // best effort: closing the socket is the other half
+	}
 }

@@ -3,7 +3,6 @@ package broker
 import (
 	"context"
 	"net"
-	"os"
 	"syscall"
 )
 
@@ -70,12 +69,14 @@ func (s *sock) Read(p []byte) (int, error) {
 	return s.n, s.err
 }
 
-// readable reports whether Read would return at once.
-func (s *sock) readable() bool {
+// peek returns what Read would without taking input away: nil if there is some,
+// io.EOF at its end, os.ErrDeadlineExceeded if Read would wait. Another error is
+// reported only once by the system, and it was just now.
+func (s *sock) peek() error {
 	if err := s.raw.Control(s.peekFn); err != nil {
-		return true // closed: Read will say so
+		return err
 	}
-	return s.err != os.ErrDeadlineExceeded
+	return s.err
 }
 
 // closeWrite tells the peer that nothing more will come.

@@ -94,7 +94,7 @@ func (f *Frame) Decode(dst []byte) error {
 	case None:
 		copy(dst, payload)
 	case LZ4:
-		if err := decodeLZ4(dst, payload); err != nil {
+		if err := f.pool.lz4.decode(dst, payload); err != nil {
 			return err
 		}
 	case Zstd:

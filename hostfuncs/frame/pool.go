@@ -25,8 +25,8 @@ const (
 // A pool needs no closing; drop it and its memory is collected.
 type Pool struct {
 	maxRaw int
-	lz4    lz4States
-	zstd   zstdCoders
+	lz4    lz4Coder
+	zstd   zstdCoder
 
 	mu   sync.Mutex
 	free [][]*Frame // by size class; guarded by mu, as are all below
@@ -143,11 +143,11 @@ func (p *Pool) get(n int) *Frame {
 	return f
 }
 
-// take returns a frame of class c or little above from the free lists, or nil.
-// A size up serves too: when the sizes of batches drift past a border, the
-// buffers of the class they left are not stranded.
+// take returns a frame of class c from the free lists, or nil. The next class
+// serves too: the sizes of batches vary around its border, and what one batch
+// gave back then fits the next.
 func (p *Pool) take(c int) *Frame {
-	for c, end := c, min(c+3, len(p.free)); c < end; c++ {
+	for c, end := c, min(c+2, len(p.free)); c < end; c++ {
 		list := p.free[c]
 		if len(list) == 0 {
 			continue

@@ -1,7 +1,5 @@
 package arrowipc
 
-import "encoding/binary"
-
 // The metadata of a message is a flatbuffer. The few tables needed here are
 // written and read by hand; the numbers are those of Message.fbs and Schema.fbs.
 //
@@ -125,7 +123,7 @@ func (w *builder) table(place int, sizes ...int) (places [8]int) {
 func (w *builder) string(place int, s string) {
 	w.align(4)
 	w.link(place, len(w.b))
-	w.b = binary.LittleEndian.AppendUint32(w.b, uint32(len(s)))
+	w.b = append32(w.b, uint32(len(s)))
 	w.b = append(w.b, s...)
 	w.b = append(w.b, 0)
 }
@@ -138,14 +136,14 @@ func (w *builder) vector(place, n, size int) int {
 		w.b = append(w.b, 0, 0, 0, 0)
 	}
 	w.link(place, len(w.b))
-	w.b = binary.LittleEndian.AppendUint32(w.b, uint32(n))
+	w.b = append32(w.b, uint32(n))
 	first := len(w.b)
 	w.b = append(w.b, make([]byte, n*size)...)
 	return first
 }
 
-func (w *builder) put16(place int, v uint16) { binary.LittleEndian.PutUint16(w.b[place:], v) }
-func (w *builder) put32(place int, v uint32) { binary.LittleEndian.PutUint32(w.b[place:], v) }
+func (w *builder) put16(place int, v uint16) { put16(w.b[place:], v) }
+func (w *builder) put32(place int, v uint32) { put32(w.b[place:], v) }
 
 // Reading. Every place is checked against the bytes before it is used, because
 // they may come from anyone. bad is set at the first contradiction; values read
@@ -170,7 +168,7 @@ func (f *flatbuf) u32(pos int) uint32 {
 		f.fail()
 		return 0
 	}
-	return binary.LittleEndian.Uint32(f.b[pos:])
+	return get32(f.b[pos:])
 }
 
 func (f *flatbuf) u16(pos int) int {
@@ -178,7 +176,7 @@ func (f *flatbuf) u16(pos int) int {
 		f.fail()
 		return 0
 	}
-	return int(binary.LittleEndian.Uint16(f.b[pos:]))
+	return int(get16(f.b[pos:]))
 }
 
 // follow returns where the offset at pos points.
@@ -227,21 +225,21 @@ func (f *flatbuf) uint8(t table, i int) uint8 {
 
 func (f *flatbuf) int16(t table, i int, def int16) int16 {
 	if p := f.place(t, i, 2); p != 0 {
-		return int16(binary.LittleEndian.Uint16(f.b[p:]))
+		return int16(get16(f.b[p:]))
 	}
 	return def
 }
 
 func (f *flatbuf) int32(t table, i int) int32 {
 	if p := f.place(t, i, 4); p != 0 {
-		return int32(binary.LittleEndian.Uint32(f.b[p:]))
+		return int32(get32(f.b[p:]))
 	}
 	return 0
 }
 
 func (f *flatbuf) int64(t table, i int) int64 {
 	if p := f.place(t, i, 8); p != 0 {
-		return int64(binary.LittleEndian.Uint64(f.b[p:]))
+		return int64(get64(f.b[p:]))
 	}
 	return 0
 }

@@ -1,9 +1,6 @@
 package arrowipc
 
-import (
-	"encoding/binary"
-	"errors"
-)
+import "errors"
 
 // An encapsulated message:
 //
@@ -80,10 +77,10 @@ func KindOf(msg []byte) (Kind, error) {
 // the flatbuffer that table is in, its kind and the length of its body, which
 // begins at prefixLen+len(f.b).
 func openMessage(msg []byte) (header table, f flatbuf, kind Kind, bodyLength int64, err error) {
-	if len(msg) < prefixLen || binary.LittleEndian.Uint32(msg) != continuation {
+	if len(msg) < prefixLen || get32(msg) != continuation {
 		return header, f, 0, 0, corrupt("no message begins here")
 	}
-	n := int64(binary.LittleEndian.Uint32(msg[4:]))
+	n := int64(get32(msg[4:]))
 	switch {
 	case n == 0 && len(msg) == prefixLen:
 		return header, f, KindEOS, 0, nil
@@ -134,7 +131,7 @@ func (w *builder) message(header uint8) (headerPlace, bodyLengthPlace int) {
 // appendTo appends the prefix and the padded metadata to dst.
 func (w *builder) appendTo(dst []byte) []byte {
 	w.align(8)
-	dst = binary.LittleEndian.AppendUint32(dst, continuation)
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(w.b)))
+	dst = append32(dst, continuation)
+	dst = append32(dst, uint32(len(w.b)))
 	return append(dst, w.b...)
 }

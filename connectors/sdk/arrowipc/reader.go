@@ -1,7 +1,6 @@
 package arrowipc
 
 import (
-	"encoding/binary"
 	"math/bits"
 	"strconv"
 	"unsafe"
@@ -168,13 +167,13 @@ func (b *batch) next() ([]byte, bool) {
 }
 
 func pair(b []byte) (x, y int64) {
-	return int64(binary.LittleEndian.Uint64(b)), int64(binary.LittleEndian.Uint64(b[8:]))
+	return int64(get64(b)), int64(get64(b[8:]))
 }
 
 // ones counts the bits that are set among the first n of bitmap.
 func ones(bitmap []byte, n int) (count int) {
 	for ; n >= 64; n -= 64 {
-		count += bits.OnesCount64(binary.LittleEndian.Uint64(bitmap))
+		count += bits.OnesCount64(get64(bitmap))
 		bitmap = bitmap[8:]
 	}
 	for ; n >= 8; n -= 8 {

@@ -1,7 +1,6 @@
 package arrowipc
 
 import (
-	"encoding/binary"
 	"math"
 	"strconv"
 	"unsafe"
@@ -113,8 +112,8 @@ func (w *Writer) Begin(rows int, plans []Plan) error {
 
 	// Lay out.
 	copy(w.buf, w.header)
-	binary.LittleEndian.PutUint64(w.buf[w.at.bodyLength:], uint64(w.size-len(w.header)))
-	binary.LittleEndian.PutUint64(w.buf[w.at.rows:], uint64(rows))
+	put64(w.buf[w.at.bodyLength:], uint64(w.size-len(w.header)))
+	put64(w.buf[w.at.rows:], uint64(rows))
 	pos, node, buffer := len(w.header), w.at.nodes, w.at.buffers
 	for i := range plans {
 		f, plan, c := &w.schema.Fields[i], plans[i], &w.columns[i]
@@ -212,8 +211,8 @@ func padded(n int) int { return (n + align - 1) &^ (align - 1) }
 
 // putPair writes a node (length, nulls) or a buffer (offset, length).
 func putPair(b []byte, x, y int) {
-	binary.LittleEndian.PutUint64(b, uint64(x))
-	binary.LittleEndian.PutUint64(b[8:], uint64(y))
+	put64(b, uint64(x))
+	put64(b[8:], uint64(y))
 }
 
 // offsetsView returns the first n offsets in b, which is aligned. It needs a

@@ -1,0 +1,272 @@
+package lab
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/rapidbyte-go/rapidbyte/bench/history"
+	"github.com/rapidbyte-go/rapidbyte/connectors"
+	"github.com/rapidbyte-go/rapidbyte/engine"
+	"github.com/rapidbyte-go/rapidbyte/engine/pgtest"
+	"github.com/rapidbyte-go/rapidbyte/engine/pipeline"
+)
+
+// Env is everything a benchmark stands on: one server, one seeded source for
+// each row count, and the engine. It is used by one goroutine at a time, as
+// benchmarks are.
+type Env struct {
+	Server  *pgtest.Server
+	Grid    Grid
+	Machine Machine
+	Commit  Commit
+	Run     string // id of this process's results; BENCH_RUN overrides it
+	Results string // results file; "" keeps none
+	Samples string // folder of the side files; "" keeps none
+
+	dir       string // for what must not outlive the process
+	mu        sync.Mutex
+	databases []string // made here and to be dropped; guarded by mu
+
+	files   fs.FS // the connectors
+	engine  *engine.Engine
+	sources map[int]*Source
+	lock    *pgx.Conn
+	drop    bool // databases made here go when the environment is closed
+	sampled bool // the side files have their head
+}
+
+// suiteLock is the advisory lock that keeps a second suite off the server. The
+// number is arbitrary.
+const suiteLock = 0x72627465_62656e63
+
+// Open prepares the environment on server, which stays the caller's. It fails
+// if another suite is using the server: two at once would measure each other.
+func Open(ctx context.Context, server *pgtest.Server, grid Grid) (*Env, error) {
+	root, err := Root()
+	if err != nil {
+		return nil, fmt.Errorf("lab: %w", err)
+	}
+	e := &Env{
+		Server:  server,
+		Grid:    grid,
+		Machine: ThisMachine(),
+		Commit:  CommitOf(root),
+		Run:     os.Getenv("BENCH_RUN"),
+		Results: os.Getenv("BENCH_RESULTS"),
+		Samples: os.Getenv("BENCH_SAMPLES"),
+		sources: make(map[int]*Source),
+		// A server of the user's keeps no trace of us; one that was started for
+		// the occasion goes whole, and keeps the rows for the next process.
+		drop: server.Provider == "dsn",
+	}
+	if e.Run == "" {
+		e.Run = time.Now().UTC().Format("20060102T150405Z-") + strings.ToLower(rand.Text()[:6])
+	}
+	switch e.Results {
+	case "":
+		e.Results = filepath.Join(root, history.File)
+	case "off":
+		e.Results = ""
+	}
+	if e.dir, err = os.MkdirTemp("", "rapidbyte-bench-"); err != nil {
+		return nil, fmt.Errorf("lab: %w", err)
+	}
+	if err := e.takeServer(ctx); err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	return e, nil
+}
+
+// takeServer locks the server and learns where its data lies.
+func (e *Env) takeServer(ctx context.Context) (err error) {
+	if e.lock, err = pgx.Connect(ctx, e.Server.DSN()); err != nil {
+		return fmt.Errorf("lab: connect to the server: %w", err)
+	}
+	// A process that has just ended may hold the lock for a moment longer.
+	_, err = e.lock.Exec(ctx, fmt.Sprintf("SET lock_timeout = '5s'; SELECT pg_advisory_lock(%d)", suiteLock))
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && refused.Code == "55P03" {
+		return errors.New("lab: another benchmark is using this server; let it finish, or use another server")
+	}
+	if err != nil {
+		return fmt.Errorf("lab: lock the server: %w", err)
+	}
+
+	var data string
+	var pid int
+	if e.lock.QueryRow(ctx, "SELECT current_setting('data_directory', true), pg_backend_pid()").Scan(&data, &pid) == nil &&
+		postmasterOf(pid, e.lock.Config().Database) != 0 {
+		e.Machine.Storage = storageOf(data)
+	}
+	return nil
+}
+
+// Close gives everything back: connections, compiled modules, temporary files,
+// and on a server of the user's the databases.
+func (e *Env) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+
+	var errs []error
+	for _, s := range e.sources {
+		errs = append(errs, s.conn.Close(ctx))
+	}
+	if e.lock != nil {
+		errs = append(errs, e.lock.Close(ctx))
+	}
+	if e.engine != nil {
+		errs = append(errs, e.engine.Close(ctx))
+	}
+	return errors.Join(append(errs, e.Abandon(ctx))...)
+}
+
+// Abandon removes what would outlive the process: temporary files, and on a
+// server of the user's the databases. Unlike Close it may be called at any
+// time from any goroutine, as when the process is told to stop.
+func (e *Env) Abandon(ctx context.Context) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	errs := []error{os.RemoveAll(e.dir)}
+	for _, database := range e.databases {
+		errs = append(errs, e.Server.DropDatabase(ctx, database))
+	}
+	e.databases = nil
+	return errors.Join(errs...)
+}
+
+// owe notes a database that goes with the environment.
+func (e *Env) owe(database string) {
+	if !e.drop {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.databases = append(e.databases, database)
+}
+
+// Engine returns the engine all warm runs share; its modules are compiled once.
+func (e *Env) Engine(ctx context.Context) (*engine.Engine, error) {
+	if e.engine != nil {
+		return e.engine, nil
+	}
+	var err error
+	e.engine, err = e.NewEngine(ctx, "")
+	return e.engine, err
+}
+
+// NewEngine returns an engine of its own with the grid's runtime and the given
+// folder for compiled modules, "off" for none. The caller closes it.
+func (e *Env) NewEngine(ctx context.Context, cacheDir string) (*engine.Engine, error) {
+	if e.files == nil {
+		var err error
+		if e.files, err = connectors.Open(ctx); err != nil {
+			return nil, err
+		}
+	}
+	kind, err := engine.ParseRuntime(e.Grid.Runtime)
+	if err != nil {
+		return nil, err
+	}
+	return engine.New(engine.Options{
+		Runtime: kind, Connectors: e.files, Native: connectors.Native(), CacheDir: cacheDir,
+	})
+}
+
+// TempDir returns a new empty folder that goes with the environment.
+func (e *Env) TempDir() (string, error) { return os.MkdirTemp(e.dir, "") }
+
+// Pipeline returns the pipeline that moves the rows of s, as a user would write
+// it in a file.
+func (e *Env) Pipeline(s *Source, load, compression string) (*pipeline.Pipeline, error) {
+	source, err := json.Marshal(pgtest.SourceConfig(s.DSN))
+	if err != nil {
+		return nil, err
+	}
+	dest := pgtest.SourceConfig(s.DSN)
+	dest["schema"], dest["load_method"] = destSchema, load
+	destination, err := json.Marshal(dest)
+	if err != nil {
+		return nil, err
+	}
+
+	// JSON is YAML.
+	text := fmt.Sprintf(`version: "1.0"
+pipeline: bench_pg
+source:
+  use: source-postgres
+  config: %s
+  streams:
+    - name: %s
+      sync_mode: full_refresh
+destination:
+  use: dest-postgres
+  config: %s
+  write_mode: append
+resources:
+  compression: %s
+`, source, tableName, destination, compression)
+	return pipeline.Parse("bench.yaml", []byte(text), os.LookupEnv)
+}
+
+// Config returns the keys that describe machine, server and workload. Results
+// are compared only where all are equal, so nothing about the code under test
+// may be among them.
+func (e *Env) Config() []Param {
+	return []Param{
+		{"dataset", Dataset},
+		{"runtime", e.Grid.Runtime},
+		{"pg-version", e.Server.Version},
+		{"pg-provider", e.Server.Provider},
+		{"pg-conf", e.Server.Profile + "-" + e.Server.ConfHash},
+		{"machine", e.Machine.ID()},
+	}
+}
+
+// WriteHead writes what must stand before the first benchmark line: what the
+// units mean, the configuration, and as comments, which no reader takes for
+// configuration, what differs from run to run.
+func (e *Env) WriteHead(w io.Writer) error {
+	var head strings.Builder
+	for _, u := range Units() {
+		head.WriteString(u.Lines())
+	}
+	for _, p := range e.Config() {
+		fmt.Fprintf(&head, "%s: %s\n", p.Key, p.Value)
+	}
+	fmt.Fprintf(&head, "# %s\n", e.Machine)
+	fmt.Fprintf(&head, "# commit %s (%s) dirty=%v %s wazero=%s run=%s\n", e.Commit.SHA, e.Commit.Branch, e.Commit.Dirty,
+		runtime.Version(), moduleVersion("github.com/tetratelabs/wazero"), e.Run)
+	_, err := io.WriteString(w, head.String())
+	return err
+}
+
+// moduleVersion returns the version of a module the suite is built with: test
+// binaries do not carry it, so it is read from the module file, as long as that
+// is there.
+func moduleVersion(path string) string {
+	root, err := Root()
+	if err != nil {
+		return "unknown"
+	}
+	for line := range strings.Lines(readFile(filepath.Join(root, "go.mod"))) {
+		fields := strings.Fields(strings.TrimPrefix(strings.TrimSpace(line), "require "))
+		if len(fields) > 1 && fields[0] == path {
+			return fields[1]
+		}
+	}
+	return "unknown"
+}

@@ -1,0 +1,259 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"runtime/pprof"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rapidbyte-go/rapidbyte/bench/history"
+	"github.com/rapidbyte-go/rapidbyte/engine"
+)
+
+// Trial is one case as [Env.Measure] runs it.
+type Trial struct {
+	Case   Case
+	Source *Source
+
+	// Prepare gets ready for one run, after the reset, not timed; nil: nothing.
+	Prepare func(ctx context.Context) error
+	// Run moves the rows. It is the only thing that is timed.
+	Run func(ctx context.Context) (Outcome, error)
+	// Verify checks what the run left behind, every value if full is set; nil
+	// checks the destination against the source.
+	Verify func(ctx context.Context, full bool) error
+}
+
+// Outcome is what a run says about itself.
+type Outcome struct {
+	Rows   int64          // confirmed by whoever took them
+	Bytes  int64          // uncompressed Arrow bytes; 0 if none were made
+	Result *engine.Result // nil without an engine
+}
+
+// Measure runs the trial as a benchmark: untimed warm-up runs, then b's loop.
+// Every run starts from the same state and is verified: its row count always,
+// every value of every column for the first and the last. Any difference fails
+// the benchmark, so a time always belongs to a right answer.
+func (e *Env) Measure(b *testing.B, t Trial) {
+	ctx := b.Context()
+	if t.Verify == nil {
+		t.Verify = t.Source.Verify
+	}
+	m := &meter{env: e, trial: t}
+
+	for range e.Grid.Warmups {
+		if _, err := m.run(ctx, nil); err != nil {
+			b.Fatal(err)
+		}
+		if err := t.Verify(ctx, false); err != nil {
+			b.Fatal(err)
+		}
+	}
+
+	resetPeak()
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		sample, err := m.run(ctx, b)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := m.verify(ctx, sample, sample.Iter == 1); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer() // Loop refuses to go on with a stopped timer
+	}
+
+	// The destination still holds what the last run left.
+	last := m.samples[len(m.samples)-1]
+	if last.Iter > 1 {
+		if err := m.verify(ctx, last, true); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := m.finish(ctx); err != nil {
+		b.Fatal(err)
+	}
+	m.report(b)
+}
+
+// meter collects the samples of one case.
+type meter struct {
+	env     *Env
+	trial   Trial
+	samples []*Sample
+	records []*history.Record
+	bytes   int64 // of the last run, uncompressed
+}
+
+// run makes one run and returns its sample. b's timer is stopped and runs
+// during the run only; a nil b is a warm-up, of which nothing is kept.
+func (m *meter) run(ctx context.Context, b *testing.B) (*Sample, error) {
+	t := &m.trial
+	if err := t.Source.Reset(ctx); err != nil {
+		return nil, err
+	}
+	if t.Prepare != nil {
+		if err := t.Prepare(ctx); err != nil {
+			return nil, err
+		}
+	}
+	start, err := before(ctx, t.Source.conn)
+	if err != nil {
+		return nil, err
+	}
+	backends := startBackendClock(t.Source.postmaster)
+	if backends != nil {
+		defer backends.close()
+	}
+
+	// The labels reach every goroutine the run starts, so that a profile of the
+	// whole process can be cut down to the timed part.
+	var out Outcome
+	var wall time.Duration
+	var began time.Time
+	pprof.Do(ctx, pprof.Labels("timed", "1", "bench", t.Case.String()), func(ctx context.Context) {
+		if b != nil {
+			b.StartTimer()
+			defer b.StopTimer()
+		}
+		began = time.Now()
+		out, err = t.Run(ctx)
+		wall = time.Since(began)
+	})
+	host, heap := readHost(), readHeap()
+	if err != nil {
+		return nil, err
+	}
+	if err := compareRows(out.Rows, int64(t.Source.Rows), "the run confirmed"); err != nil {
+		return nil, err
+	}
+
+	// Only when the server's sessions have ended is their work complete.
+	if err := t.Source.settle(ctx); err != nil {
+		return nil, err
+	}
+	if b == nil {
+		return nil, nil
+	}
+	values := make(map[string]float64)
+	if backends != nil {
+		if cpu, ok := backends.read(); ok {
+			values["pg-cpu-ns/op"] = float64(cpu)
+		}
+	}
+	end, err := after(ctx, t.Source.conn, host, heap)
+	if err != nil {
+		return nil, err
+	}
+	m.fill(values, wall, out, start, end)
+
+	env := between(start, end)
+	s := &Sample{
+		Version: 1, Run: m.env.Run, Bench: t.Case.String(), Iter: len(m.samples) + 1, Start: began,
+		Values: values, Env: env, Contaminated: env.contamination(wall),
+	}
+	var result []byte
+	if out.Result != nil {
+		if result, err = out.Result.JSON(); err != nil {
+			return nil, err
+		}
+	}
+	m.bytes = out.Bytes
+	m.samples = append(m.samples, s)
+	m.records = append(m.records, m.env.record(t.Case, s, result))
+	return s, nil
+}
+
+// fill enters every metric of one run under its unit.
+func (m *meter) fill(values map[string]float64, wall time.Duration, out Outcome, start, end snapshot) {
+	rows := float64(m.trial.Source.Rows)
+	if out.Result != nil {
+		for _, metric := range engine.Metrics() {
+			if metric.Bench != "" && metric.Get != nil {
+				values[metric.Bench] = metric.BenchValue(out.Result)
+			}
+		}
+		values["load-ns/op"] = values["source-load-ns/op"] + values["dest-load-ns/op"]
+	}
+	values["ns/op"] = float64(wall)
+	values["ns/row"] = float64(wall) / rows
+	values["rows/s"] = rows / wall.Seconds()
+	if out.Bytes > 0 {
+		values["MB/s"] = float64(out.Bytes) / 1e6 / wall.Seconds()
+	}
+	values["cpu-ns/op"] = float64(end.host.cpu - start.host.cpu)
+	values["wal-B/row"] = float64(end.wal-start.wal) / rows
+	values["B/op"] = float64(end.heap.bytes - start.heap.bytes)
+	values["allocs/op"] = float64(end.heap.objects - start.heap.objects)
+	values["gc-cpu-ns/op"] = float64(end.heap.gcCPU - start.heap.gcCPU)
+	values["gc-cycles/op"] = float64(end.heap.gcCycles - start.heap.gcCycles)
+}
+
+// verify checks the run that has just ended and notes how.
+func (m *meter) verify(ctx context.Context, s *Sample, full bool) error {
+	if err := m.trial.Verify(ctx, full); err != nil {
+		return fmt.Errorf("%s, run %d: %w", s.Bench, s.Iter, err)
+	}
+	s.Verified = "rows"
+	if full {
+		s.Verified = "checksum"
+	}
+	m.records[s.Iter-1].Verified = s.Verified
+	return nil
+}
+
+// finish stores the samples. Only families that move rows from end to end have
+// a history.
+func (m *meter) finish(ctx context.Context) error {
+	if peak := peakRSS(); peak > 0 {
+		for _, s := range m.samples {
+			s.Values["peak-RSS-bytes"] = float64(peak) // of the case: the mark cannot be told apart by run
+		}
+	}
+	if err := m.env.writeSamples(m.samples); err != nil {
+		return err
+	}
+	switch m.trial.Case.Family {
+	case "Pipeline", "PipelineCold", "Floor":
+		if m.env.Results != "" {
+			return history.Append(m.env.Results, m.records...)
+		}
+	}
+	return nil
+}
+
+// report reports the mean of every metric. Those package testing measures
+// itself are left to it, and those that are zero everywhere are left out: they
+// are of another kind of case.
+func (m *meter) report(b *testing.B) {
+	if m.bytes > 0 {
+		b.SetBytes(m.bytes)
+	}
+	for _, u := range Units() {
+		switch u.Name {
+		case "ns/op", "MB/s", "B/op", "allocs/op":
+			continue
+		}
+		if !u.Default && !m.env.Grid.AllMetrics {
+			continue
+		}
+		var sum float64
+		for _, s := range m.samples {
+			sum += s.Values[u.Name]
+		}
+		if sum != 0 {
+			b.ReportMetric(sum/float64(len(m.samples)), u.Name)
+		}
+	}
+
+	// After the result's line, where it cannot tear it apart.
+	for _, s := range m.samples {
+		if len(s.Contaminated) > 0 {
+			b.Logf("run %d of %d was disturbed: %s", s.Iter, len(m.samples), strings.Join(s.Contaminated, ", "))
+		}
+	}
+}

@@ -1,0 +1,175 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/rapidbyte-go/rapidbyte/engine/pgtest"
+)
+
+// Dataset names the rows the benchmarks move and the tables they lie in. A
+// change of either is another dataset, whose numbers stand alone.
+const Dataset = "bench_events/1"
+
+// The dataset's place: the source in the default schema, as the pipeline files
+// have it; the destination beside it, with the same columns and no index, as a
+// pipeline would create it.
+const (
+	tableName  = "bench_events"
+	destSchema = "raw"
+)
+
+// Source is the dataset with one row count, in a database of its own that also
+// holds the destination.
+type Source struct {
+	Rows int
+	DSN  string   // of the database
+	Sum  Checksum // of the source's rows
+
+	database   string
+	conn       *pgx.Conn // for everything that is not timed
+	postmaster int       // process id; 0 if not on this machine
+	checkpoint bool      // the server lets us force one
+}
+
+// Source returns the dataset with the given number of rows. The first call on a
+// server seeds it; a seeding that was killed half way is never used.
+func (e *Env) Source(ctx context.Context, rows int) (*Source, error) {
+	if s, ok := e.sources[rows]; ok {
+		return s, nil
+	}
+	s := &Source{Rows: rows, database: fmt.Sprintf("rapidbyte_bench_%d", rows), checkpoint: true}
+	s.DSN = e.Server.DSNFor(s.database)
+	e.owe(s.database)
+	if err := e.seed(ctx, s); err != nil {
+		return nil, fmt.Errorf("lab: source of %d rows: %w", rows, err)
+	}
+
+	config, err := pgx.ParseConfig(s.DSN)
+	if err != nil {
+		return nil, fmt.Errorf("lab: source of %d rows: %w", rows, err)
+	}
+	// What a checksum's text looks like must not depend on the server's taste.
+	for key, value := range map[string]string{
+		"application_name": "rapidbyte-bench", "timezone": "UTC", "datestyle": "ISO", "intervalstyle": "postgres",
+		"bytea_output": "hex", "extra_float_digits": "1",
+	} {
+		config.RuntimeParams[key] = value
+	}
+	if s.conn, err = pgx.ConnectConfig(ctx, config); err != nil {
+		return nil, fmt.Errorf("lab: source of %d rows: %w", rows, err)
+	}
+	e.sources[rows] = s
+	s.postmaster = postmasterOf(int(s.conn.PgConn().PID()), s.database)
+
+	sum, err := ChecksumOf(ctx, s.conn, "public", tableName)
+	if err != nil {
+		return nil, err
+	}
+	s.Sum = *sum
+	return s, compareRows(sum.Rows, int64(rows), "the seeded source has")
+}
+
+// seed makes the database unless a complete one is there. The comment on it is
+// written last and says that it is complete, and what with.
+func (e *Env) seed(ctx context.Context, s *Source) error {
+	ready := fmt.Sprintf("rapidbyte %s rows=%d", Dataset, s.Rows)
+	var comment string
+	err := e.lock.QueryRow(ctx, `SELECT coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database WHERE datname = $1`,
+		s.database).Scan(&comment)
+	if err == nil && comment == ready {
+		return nil
+	}
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return err
+	}
+
+	if err := e.Server.DropDatabase(ctx, s.database); err != nil {
+		return err
+	}
+	if _, err := e.Server.CreateDatabase(ctx, s.database); err != nil {
+		return err
+	}
+	if err := pgtest.Seed(ctx, s.DSN, tableName, s.Rows); err != nil {
+		return err
+	}
+	conn, err := pgx.Connect(ctx, s.DSN)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	_, err = conn.Exec(ctx, `CREATE SCHEMA `+destSchema+`;
+		CREATE TABLE `+destSchema+`.`+tableName+` AS TABLE public.`+tableName+` WITH NO DATA;
+		COMMENT ON DATABASE `+s.database+` IS '`+ready+`'`)
+	return err
+}
+
+// Reset empties the destination and lets everything settle that an earlier run
+// may have left to do, here and in the server. It is never timed.
+func (s *Source) Reset(ctx context.Context) error {
+	// In a transaction of its own: a truncation inside the run's would let the
+	// server skip the log under some settings, and move cost into the commit.
+	if _, err := s.conn.Exec(ctx, `TRUNCATE `+destSchema+`.`+tableName); err != nil {
+		return fmt.Errorf("lab: reset the destination: %w", err)
+	}
+
+	// Last, because it also deletes the truncated files.
+	if s.checkpoint {
+		_, err := s.conn.Exec(ctx, `CHECKPOINT`)
+		var refused *pgconn.PgError
+		switch {
+		case errors.As(err, &refused) && refused.Code == "42501":
+			s.checkpoint = false // not allowed on this server; one that happens in a run is still seen
+		case err != nil:
+			return fmt.Errorf("lab: checkpoint: %w", err)
+		}
+	}
+	runtime.GC()
+	return nil
+}
+
+// Verify checks the destination against the source: the number of rows, and if
+// full is set every value of every column. An error that matches ErrWrongData
+// says what is wrong.
+func (s *Source) Verify(ctx context.Context, full bool) error {
+	if full {
+		got, err := ChecksumOf(ctx, s.conn, destSchema, tableName)
+		if err != nil {
+			return err
+		}
+		return s.Sum.Compare(got)
+	}
+	var rows int64
+	err := s.conn.QueryRow(ctx, `SELECT count(*) FROM `+destSchema+`.`+tableName).Scan(&rows)
+	if err != nil {
+		return fmt.Errorf("lab: count the destination's rows: %w", err)
+	}
+	return compareRows(rows, int64(s.Rows), "the destination has")
+}
+
+// settle waits until the sessions of a run have ended, so that their work is
+// counted and the next run meets none of it.
+func (s *Source) settle(ctx context.Context) error {
+	deadline := time.Now().Add(5 * time.Second)
+	for {
+		var others int
+		err := s.conn.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+			AND pid <> pg_backend_pid() AND backend_type = 'client backend'`).Scan(&others)
+		if err != nil {
+			return fmt.Errorf("lab: look for open sessions: %w", err)
+		}
+		if others == 0 {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("lab: %d sessions of the run are still open", others)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}

@@ -1,0 +1,153 @@
+//go:build unix
+
+package targets
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// mage runs a target as a user does and returns its exit code and output.
+func mage(t *testing.T, args ...string) (code int, output string) {
+	t.Helper()
+	r, _, _ := here(t)
+	cmd := exec.Command("go", append([]string{"tool", "mage"}, args...)...)
+	cmd.Dir = r.Dir
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), string(out)
+}
+
+func TestMageListsTargets(t *testing.T) {
+	code, out := mage(t, "-l")
+	for _, want := range []string{"bench ", "build ", "run ", "test "} {
+		if code != 0 || !strings.Contains(out, "\n  "+want) {
+			t.Errorf("exit code %d and no %q in\n%s", code, want, out)
+		}
+	}
+}
+
+func TestMageDeliversExitCodesAndFlags(t *testing.T) {
+	for _, tt := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"bench", "-rows=0"}, 2, "-rows=0: want 1 to"},
+		{[]string{"bench", "-iters=-1"}, 2, "-iters=-1: want 1 or more"},
+		{[]string{"bench", "-rows=x"}, 2, "can't convert"},
+		{[]string{"run", "none.yaml"}, 2, "none.yaml"},
+		{[]string{"run"}, 2, "not enough arguments"},
+		{[]string{"launch"}, 2, "launch"},
+	} {
+		code, out := mage(t, tt.args...)
+		if code != tt.code || !strings.Contains(out, tt.want) {
+			t.Errorf("mage %q gives %d and\n%s\nwant %d and %q", tt.args, code, out, tt.code, tt.want)
+		}
+	}
+}
+
+// Ctrl-C goes to every process of the terminal's group, which is mage's; what it
+// started must be gone with it, the server above all.
+func TestMageLeavesNothingBehindOnInterrupt(t *testing.T) {
+	if _, err := os.Stat("/proc/self"); err != nil {
+		t.Skip("needs the proc file system to look for processes")
+	}
+	r, _, _ := here(t)
+	temp, err := os.MkdirTemp("/tmp", "mage-") // t.TempDir is closed to the server's account
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(temp)
+	if err := os.Chmod(temp, 0o1777); err != nil {
+		t.Fatal(err)
+	}
+
+	cmd := exec.Command("go", "tool", "mage", "bench", "-rows=2000", "-iters=100000")
+	cmd.Dir = r.Dir
+	cmd.Env = append(os.Environ(), "TMPDIR="+temp, "GOTMPDIR="+t.TempDir(), "BENCH_RESULTS=off",
+		"RAPIDBYTE_PG=local", "RAPIDBYTE_PG_DSN=", "RAPIDBYTE_PG_HANDED=")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	started := &watch{text: "pg-version:", seen: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = started, started
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	select {
+	case err := <-done:
+		if strings.Contains(started.String(), "no Postgres available") {
+			t.Skip("no local Postgres")
+		}
+		t.Fatalf("mage ended by itself: %v\n%s", err, started)
+	case <-started.seen:
+	}
+	if servers(temp) == 0 {
+		t.Fatalf("no server is running under %s", temp)
+	}
+
+	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err == nil {
+		t.Error("an interrupted target reports success")
+	}
+	waitFor(t, "the server to end", func() bool { return servers(temp) == 0 })
+	waitFor(t, "its files to go", func() bool {
+		left, err := filepath.Glob(filepath.Join(temp, "rapidbyte-*"))
+		return err == nil && len(left) == 0
+	})
+}
+
+// servers counts the processes whose command line names dir.
+func servers(dir string) int {
+	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	n := 0
+	for _, file := range files {
+		line, _ := os.ReadFile(file)
+		if bytes.Contains(line, []byte(dir)) && bytes.Contains(line, []byte("postgres")) {
+			n++
+		}
+	}
+	return n
+}
+
+// watch keeps what is written and tells when a text has come.
+type watch struct {
+	text string
+	seen chan struct{}
+
+	mu   sync.Mutex
+	all  bytes.Buffer
+	once sync.Once
+}
+
+var _ io.Writer = (*watch)(nil)
+
+func (w *watch) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.all.Write(p)
+	if strings.Contains(w.all.String(), w.text) {
+		w.once.Do(func() { close(w.seen) })
+	}
+	return len(p), nil
+}
+
+func (w *watch) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.all.String()
+}

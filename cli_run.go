@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rapidbyte-go/rapidbyte/engine"
+	"github.com/rapidbyte-go/rapidbyte/engine/state"
+)
+
+func (c *cli) runCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "run PIPELINE",
+		Short: "Run a pipeline: move every stream from the source to the destination",
+		Long: `Run moves every stream of the pipeline. A stream is committed whole or not at
+all. Progress goes to standard error: a bar on a terminal, else a line at the
+start, every five seconds and at the end. The breakdown of where the time went
+goes to standard output, with one line for programs behind it:
+
+  @@BENCH_JSON@@{...}`,
+		Args: pipelineArg(1),
+		RunE: c.body(c.runPipeline),
+	}
+}
+
+func (c *cli) runPipeline(ctx context.Context, args []string) (err error) {
+	p, eng, err := c.open(ctx, args[0])
+	if err != nil {
+		return err
+	}
+	defer closeEngine(ctx, eng, &err)
+	store, err := state.Open(p.State.Connection)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if cerr := store.Close(); cerr != nil && err == nil {
+			err = cerr
+		}
+	}()
+
+	progress := c.progress(ctx, eng, p)
+	result, err := eng.Run(ctx, p, engine.RunOptions{Progress: progress.update, State: store, Recorder: store})
+	progress.close(err)
+	if result != nil {
+		if perr := c.printResult(result, err); perr != nil && err == nil {
+			err = perr
+		}
+	}
+	return err
+}
+
+// printResult writes what a run did; err is how it ended.
+func (c *cli) printResult(r *engine.Result, err error) error {
+	object, jerr := r.JSON()
+	if jerr != nil {
+		return jerr
+	}
+	switch {
+	case c.json:
+		c.report.object = withStreams(r.Streams, object)
+		return nil
+	case err != nil:
+		// What was moved all the same, where there is more than one stream.
+		if committed, others := split(r.Streams); len(r.Streams) > 1 {
+			fmt.Fprintf(c.stderr, "committed: %s; not committed: %s\n", orNone(committed), orNone(others))
+		}
+		return nil
+	case c.quiet:
+		return nil
+	}
+
+	var b bytes.Buffer
+	if err := r.WriteText(&b); err != nil {
+		return err
+	}
+	fmt.Fprintf(&b, "@@BENCH_JSON@@%s\n", object)
+	if _, err := c.stdout.Write(b.Bytes()); err != nil {
+		return fmt.Errorf("the run was completed, but its result cannot be printed: %w", err)
+	}
+	return nil
+}
+
+// withStreams puts what became of each stream before the metrics' object.
+func withStreams(streams []engine.StreamResult, object []byte) json.RawMessage {
+	type stream struct {
+		Name      string `json:"name"`
+		Committed bool   `json:"committed"`
+		Written   int64  `json:"records_written"`
+	}
+	list := make([]stream, len(streams))
+	for i, s := range streams {
+		list[i] = stream{s.Name, s.Committed, s.RowsWritten}
+	}
+	head, _ := json.Marshal(list) // nothing in it can fail
+	return fmt.Appendf(nil, `{"streams":%s,%s`, head, object[1:])
+}
+
+// split sorts the names of streams by whether they were committed.
+func split(streams []engine.StreamResult) (committed, others []string) {
+	for _, s := range streams {
+		if s.Committed {
+			committed = append(committed, s.Name)
+		} else {
+			others = append(others, s.Name)
+		}
+	}
+	return committed, others
+}
+
+func orNone(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// outcome is how a run ended, in a word.
+func outcome(ctx context.Context, err error) string {
+	switch {
+	case err == nil:
+		return "completed"
+	case cancelled(ctx, err):
+		return "cancelled"
+	}
+	return "failed"
+}

@@ -1,0 +1,191 @@
+package connectors
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
+)
+
+// sizeBudget is the largest size of each module in bytes. Load time follows size
+// (about 13 ms a megabyte from the disk cache, 0.8 s compiled anew), and one
+// import of fmt or encoding/json is half a megabyte and more. Measured on
+// 2026-11-23 with Go 1.26.8: 2.24, 2.51 and 2.63 MB; the headroom of about 15 %
+// is for features and new toolchains, not for imports.
+var sizeBudget = map[string]int{
+	"transform-identity": 2_600_000,
+	"source-postgres":    2_900_000,
+	"dest-postgres":      3_000_000,
+}
+
+// wasi is what Go's runtime itself needs of WASI: clocks, randomness, standard
+// error, its arguments and its end. No files, no sockets.
+var wasi = []string{
+	"args_get", "args_sizes_get", "clock_time_get", "environ_get", "environ_sizes_get",
+	"fd_write", "poll_oneoff", "proc_exit", "random_get", "sched_yield",
+}
+
+// contract is every function of the host.
+var contract = []string{
+	"checkpoint", "config", "conn_close", "conn_open", "conn_read", "conn_ready", "conn_write", "emit_batch", "last_error",
+	"log", "metric", "next_batch", "phase", "reply", "state_cas", "state_get", "state_put", "yield",
+}
+
+func TestModules(t *testing.T) {
+	needGo(t)
+	files, err := Build(t.Context(), BuildOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range Names() {
+		module, err := fs.ReadFile(files, name+".wasm")
+		if err != nil {
+			t.Fatal(err)
+		}
+		imports, exports, names := sections(t, module)
+
+		if budget := sizeBudget[name]; len(module) > budget {
+			t.Errorf("%s has %d bytes, %d over its budget: look at what it imports (go list -deps) before the budget is raised",
+				name, len(module), len(module)-budget)
+		}
+		for _, i := range imports {
+			namespace, function, _ := strings.Cut(i, ".")
+			switch {
+			case namespace == abi.Module && slices.Contains(contract, function):
+			case namespace == "wasi_snapshot_preview1" && slices.Contains(wasi, function):
+			default:
+				t.Errorf("%s imports %s, which is not in the contract", name, i)
+			}
+		}
+		for _, e := range abi.Exports() {
+			if !slices.Contains(exports, e) {
+				t.Errorf("%s does not export %s", name, e)
+			}
+		}
+		if !names {
+			t.Errorf("%s has no function names: profiles of it cannot be read", name)
+		}
+		t.Logf("%s: %d bytes, %d imports: %s", name, len(module), len(imports), strings.Join(imports, " "))
+	}
+}
+
+// sections returns what a module imports and exports, and whether it names its
+// functions.
+func sections(t *testing.T, module []byte) (imports, exports []string, names bool) {
+	t.Helper()
+	defer func() {
+		if v := recover(); v != nil {
+			t.Fatalf("not a module: %v", v)
+		}
+	}()
+	b := module[8:]
+	number := func() int {
+		n, size := binary.Uvarint(b)
+		b = b[size:]
+		return int(n)
+	}
+	text := func() string {
+		n := number()
+		s := string(b[:n])
+		b = b[n:]
+		return s
+	}
+	for len(b) > 0 {
+		id := b[0]
+		b = b[1:]
+		size := number()
+		rest := b[size:]
+		switch id {
+		case 0:
+			names = names || text() == "name"
+		case 2: // import: module, name, kind, and for a function its type
+			for range number() {
+				i := text() + "." + text()
+				if b[0] != 0 {
+					panic(fmt.Sprintf("%s is not a function", i))
+				}
+				b = b[1:]
+				number()
+				imports = append(imports, i)
+			}
+		case 7: // export: name, kind, index
+			for range number() {
+				exports = append(exports, text())
+				b = b[1:]
+				number()
+			}
+		}
+		b = rest
+	}
+	slices.Sort(imports)
+	return imports, exports, names
+}
+
+// heavy are packages that no guest may reach, not even through another one.
+var heavy = []string{"fmt", "encoding/json", "net", "os", "reflect", "regexp", "sort", "text/template", "time", "crypto/tls"}
+
+func TestGuestPackages(t *testing.T) {
+	needGo(t)
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range Names() {
+		list, err := goCommand(t.Context(), root, "list", "-deps", "./connectors/"+name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range strings.Fields(list) {
+			first, _, _ := strings.Cut(path, "/")
+			own := path == modulePath+"/hostfuncs/abi" || strings.HasPrefix(path, modulePath+"/connectors/")
+			switch {
+			case slices.Contains(heavy, path):
+				t.Errorf("%s reaches %s, which makes it larger and slower to load", name, path)
+			case strings.Contains(first, ".") && !own:
+				t.Errorf("%s reaches %s: guests are built from connectors and hostfuncs/abi alone", name, path)
+			}
+		}
+	}
+}
+
+// A connector is a folder with a main package and a manifest; Names, Native and
+// the budgets must list each.
+func TestNames(t *testing.T) {
+	found, err := filepath.Glob("*/manifest.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, path := range found {
+		name := filepath.Dir(path)
+		want = append(want, name)
+		if err := checkManifest(os.DirFS(name), "manifest.json", name); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Stat(filepath.Join(name, "main.go")); err != nil {
+			t.Error(err)
+		}
+	}
+	if !slices.Equal(Names(), want) {
+		t.Errorf("Names() is %v, the folders are %v", Names(), want)
+	}
+	native := Native()
+	if len(native) != len(want) || len(sizeBudget) != len(want) {
+		t.Errorf("%d native connectors, %d budgets, %d folders", len(native), len(sizeBudget), len(want))
+	}
+	for _, name := range want {
+		if native[name] == nil || sizeBudget[name] == 0 {
+			t.Errorf("%s is missing among the native ones or the budgets", name)
+			continue
+		}
+		if v := native[name](nil).ABIVersion(); v != abi.Version {
+			t.Errorf("%s speaks version %d", name, v)
+		}
+	}
+}

@@ -1,0 +1,48 @@
+//go:build mage
+
+// The targets of `go tool mage`. What they do is in bench/targets, where it is
+// tested; flags follow the target: go tool mage bench -rows=1000 -iters=5.
+package main
+
+import (
+	"context"
+
+	"github.com/rapidbyte-go/rapidbyte/bench/targets"
+)
+
+// Build builds the program with its connectors into target/rapidbyte.
+func Build(ctx context.Context) error {
+	repo, err := targets.Here()
+	if err != nil {
+		return err
+	}
+	_, err = repo.Build(ctx)
+	return err
+}
+
+// Test runs every test.
+func Test(ctx context.Context) error {
+	repo, err := targets.Here()
+	if err != nil {
+		return err
+	}
+	return repo.Test(ctx)
+}
+
+// Bench measures INSERT and COPY, verified, and compares the two.
+func Bench(ctx context.Context, rows, iters *int, aot, debug, profile *bool) error {
+	repo, err := targets.Here()
+	if err != nil {
+		return err
+	}
+	return repo.Bench(ctx, targets.BenchOptions{Rows: rows, Iters: iters, AOT: aot, Debug: debug, Profile: profile})
+}
+
+// Run runs a pipeline file on a Postgres of its own, with bench_events in it.
+func Run(ctx context.Context, file string, rows *int) error {
+	repo, err := targets.Here()
+	if err != nil {
+		return err
+	}
+	return repo.Run(ctx, file, targets.RunOptions{Rows: rows})
+}
