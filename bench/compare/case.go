@@ -81,11 +81,13 @@ func matchCases(base, head []Case) (both, onlyBase, onlyHead []Case) {
 // Side is one of the two commits compared.
 type Side uint8
 
+// The sides.
 const (
 	Base Side = iota // what the change started from
 	Head             // the change
 )
 
+// String returns "base" or "head".
 func (s Side) String() string {
 	switch s {
 	case Base:

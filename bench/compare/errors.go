@@ -36,6 +36,7 @@ type CaseError struct {
 // outputShown is how many lines of a failed process's output an error repeats: the end, where the reason is.
 const outputShown = 30
 
+// Error names the case and the side, and repeats the end of the output.
 func (e *CaseError) Error() string {
 	s := fmt.Sprintf("compare: %s of %s: %v", e.Case, e.Side, e.Err)
 	lines := strings.Split(strings.TrimRight(e.Output, "\n"), "\n")
@@ -49,6 +50,7 @@ func (e *CaseError) Error() string {
 	return s
 }
 
+// Unwrap returns why the case could not be measured.
 func (e *CaseError) Unwrap() error { return e.Err }
 
 // BudgetError says that the time given is not enough to confirm anything.
@@ -59,16 +61,19 @@ type BudgetError struct {
 	Needed time.Duration // a budget that would be enough
 }
 
+// Error says how much time would be enough.
 func (e *BudgetError) Error() string {
 	return fmt.Sprintf("compare: a budget of %v has room for %d pairs of each case, and %d are needed to confirm anything: "+
 		"give it %v, or fewer cases", e.Budget, e.Pairs, e.Least, e.Needed.Round(time.Second))
 }
 
+// Is makes the error match ErrTooFewPairs.
 func (e *BudgetError) Is(target error) bool { return target == ErrTooFewPairs }
 
 // Exit is the exit code of a comparison.
 type Exit int
 
+// The exit codes.
 const (
 	ExitOK           Exit = 0 // nothing regressed
 	ExitError        Exit = 1 // the tool, a build or the database failed

@@ -32,6 +32,7 @@ type Phase struct {
 // Wait is the direction in which a stage waits for another.
 type Wait uint8
 
+// The directions.
 const (
 	Busy       Wait = iota // does not wait for another stage; waiting for a server is the phase's own time
 	Upstream               // for the stage before it

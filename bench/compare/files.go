@@ -2,7 +2,9 @@ package compare
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,8 +13,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"golang.org/x/perf/benchfmt"
+
+	"github.com/rapidbyte-go/rapidbyte/bench/compare/child"
 )
 
 // Names of the files of a comparison.
@@ -61,6 +66,24 @@ func writeFile(path string, write func(io.Writer) error) error {
 	}
 	w := bufio.NewWriter(f)
 	return errors.Join(write(w), w.Flush(), f.Close())
+}
+
+// Benchstat prints the familiar tables of the two files in dir, by the real tool, for the units given. The module in the
+// working directory must have benchstat among its tools.
+func Benchstat(ctx context.Context, w io.Writer, dir string, units []string) error {
+	filter := ".unit:(" + strings.Join(units, " OR ") + ")"
+	cmd := child.Command(ctx, "go", "tool", "benchstat", "-filter", filter,
+		"base="+filepath.Join(dir, OldFile), "head="+filepath.Join(dir, NewFile))
+	var stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = w, &stderr
+	if err := child.Run(cmd); err != nil {
+		return fmt.Errorf("compare: benchstat: %w: %s", err, bytes.TrimSpace(stderr.Bytes()))
+	}
+	// It ends well even if it could not read a file.
+	if s := bytes.TrimSpace(stderr.Bytes()); len(s) > 0 {
+		return fmt.Errorf("compare: benchstat: %s", s)
+	}
+	return nil
 }
 
 // writeBench writes one side in Go benchmark format: the median of each process of the first block. The second block

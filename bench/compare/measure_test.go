@@ -120,6 +120,40 @@ func TestPlantedChanges(t *testing.T) {
 	}
 }
 
+// How often a change is found by the whole procedure, both blocks and the adjustment for all cells included, when one
+// process varies by 1 %.
+func TestDetectionRates(t *testing.T) {
+	const trials = 20
+	for _, c := range []struct {
+		share float64
+		least float64
+	}{{0.02, 0}, {0.05, 0.9}, {0.10, 1}} {
+		found, wrong := 0, 0
+		for trial := range trials {
+			m := newMachine(uint64(100+trial), grid(1000)...)
+			plant := slower("source-guest-sec/op", c.share)
+			m.plant = func(side Side, k Case, values map[string]float64) {
+				if k == one {
+					plant(side, k, values)
+				}
+			}
+			r := measure(t, m, m.options())
+			if v := verdict(t, r, one, "sec/op"); v.Outcome == Regressed && v.Explanation.Parts[0].Name() == "source guest" {
+				found++
+			}
+			for _, v := range r.Verdicts {
+				if v.Outcome == Improved || v.Outcome == Regressed && v.Case != one {
+					wrong++
+				}
+			}
+		}
+		t.Logf("+%.0f %%: found in %d of %d trials", 100*c.share, found, trials)
+		if rate := float64(found) / trials; rate < c.least || wrong > 0 {
+			t.Errorf("+%.0f %%: found and attributed in %.2f of the trials, want %.2f; %d verdicts on what did not change", 100*c.share, rate, c.least, wrong)
+		}
+	}
+}
+
 // On a quiet machine "the same" is clear at the first look, and nothing is measured after it.
 func TestStopsWhereTheAnswerIsKnown(t *testing.T) {
 	m := newMachine(1, grid(1000)...)

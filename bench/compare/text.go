@@ -53,7 +53,7 @@ func (r *Report) writeHeader(s *strings.Builder) {
 		fmt.Fprintf(s, "%s\n", strings.Join(machine, ", "))
 	}
 	if r.Identical == "" {
-		fmt.Fprintf(s, "%s\n", r.resolving())
+		s.WriteString(r.resolving())
 		fmt.Fprintf(s, "at most %d pairs of each case in a block, seed %d, threshold %s, error probability %s\n",
 			r.Rounds, r.Seed, percent(r.Threshold), percent(r.Alpha))
 	}
@@ -67,7 +67,7 @@ func (r *Report) writeHeader(s *strings.Builder) {
 	writeOnly(s, "head", r.OnlyHead)
 }
 
-// resolving says in one line what this machine can tell apart.
+// resolving says in one line what this machine can tell apart, "" if that is not known: a warning says so then.
 func (r *Report) resolving() string {
 	var finest, coarsest *Resolves
 	for i := range r.Resolves {
@@ -83,10 +83,10 @@ func (r *Report) resolving() string {
 		}
 	}
 	if finest == nil {
-		return "what this machine resolves is not known: run mage noise"
+		return ""
 	}
 	days := int(r.Finished.Sub(r.NoiseTaken) / (24 * time.Hour))
-	return fmt.Sprintf("this machine resolves %s in sec/op at best, %s on %s (measured %d days ago)",
+	return fmt.Sprintf("this machine resolves %s in sec/op at best, %s on %s (measured %d days ago)\n",
 		percent(float64(finest.Floor)), percent(float64(coarsest.Floor)), coarsest.Case, days)
 }
 

@@ -14,6 +14,7 @@ import (
 // Outcome is what is said about one unit of one case.
 type Outcome uint8
 
+// The outcomes, the worst last.
 const (
 	Inconclusive Outcome = iota // none of the others was shown
 	Same                        // shown to be within the band: not merely no difference found
@@ -21,6 +22,7 @@ const (
 	Regressed                   // shown, in both blocks, to be worse by more than the band
 )
 
+// String returns the outcome in lower case.
 func (o Outcome) String() string {
 	switch o {
 	case Inconclusive:

@@ -29,10 +29,12 @@ type BuildError struct {
 	Err    error  // how the command ended
 }
 
+// Error names the commit and the step, and repeats the compiler's words.
 func (e *BuildError) Error() string {
 	return fmt.Sprintf("refs: %s does not build: %s: %v\n%s", e.Ref, e.What, e.Err, strings.TrimRight(e.Output, "\n"))
 }
 
+// Unwrap returns how the command ended.
 func (e *BuildError) Unwrap() error { return e.Err }
 
 // Is makes a build that ran out of disk match ErrDiskFull.
