@@ -250,7 +250,7 @@ func (s *source) emit(r *copyReader, d *decoder) (sent int, err error) {
 	lo, step := 0, r.x.rows
 	for lo < r.x.rows {
 		n := min(step, r.x.rows-lo)
-		message, err := d.batch(s.wire.in, lo, lo+n, r.limits.cut)
+		message, err := d.batch(s.wire.in, lo, lo+n, r.want)
 		switch {
 		case err == errGuess:
 			// From here on field by field. The rows before are sent and were right.
