@@ -25,6 +25,9 @@ const (
 	signNaN      = 0xC000
 	signInfinity = 0xD000
 	signMinusInf = 0xF000
+	// scaleInfinity is the scale a server sends with an infinity: what its storage
+	// format happens to have there. It means nothing to one that receives it.
+	scaleInfinity = 0x20
 
 	maxIntegerDigits  = 131072
 	maxFractionDigits = 16383
@@ -176,9 +179,9 @@ func putSpecial(dst, text []byte) int {
 	case "NaN":
 		putHeader(dst, 0, 0, signNaN, 0)
 	case "Infinity":
-		putHeader(dst, 0, 0, signInfinity, 0)
+		putHeader(dst, 0, 0, signInfinity, scaleInfinity)
 	case "-Infinity":
-		putHeader(dst, 0, 0, signMinusInf, 0)
+		putHeader(dst, 0, 0, signMinusInf, scaleInfinity)
 	default:
 		return 0
 	}

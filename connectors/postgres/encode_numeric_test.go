@@ -27,9 +27,9 @@ func referenceNumeric(text string) []byte {
 	case "NaN":
 		return put(0, 0, 0xC000, 0)
 	case "Infinity":
-		return put(0, 0, 0xD000, 0)
+		return put(0, 0, 0xD000, 0x20)
 	case "-Infinity":
-		return put(0, 0, 0xF000, 0)
+		return put(0, 0, 0xF000, 0x20)
 	}
 	number, negative := strings.CutPrefix(text, "-")
 	whole, fraction, _ := strings.Cut(number, ".")
@@ -107,8 +107,8 @@ func TestPutNumeric(t *testing.T) {
 		{"12345", "000200010000000000010929"},
 		{"123456789.123456789", "0006000200000009000109291a8504d2162e2328"},
 		{"NaN", "00000000c0000000"},
-		{"Infinity", "00000000d0000000"},
-		{"-Infinity", "00000000f0000000"},
+		{"Infinity", "00000000d0000020"},
+		{"-Infinity", "00000000f0000020"},
 	}
 	for _, tt := range tests {
 		dst := make([]byte, 12+len(tt.text)/2)
