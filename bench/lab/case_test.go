@@ -2,22 +2,12 @@ package lab
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 )
 
-// allCases returns every case the default suite can name, whatever it needs.
-func allCases() []Case {
-	g := DefaultGrid()
-	cases := slices.Concat(g.Pipelines(), g.Colds(), g.Floors(), g.Sources(), g.Dests(), g.Codecs())
-	for _, module := range []string{"source-postgres", "dest-postgres"} {
-		for _, cache := range []string{"cold", "disk", "memory"} {
-			cases = append(cases, NewCase("ModuleLoad", module, cache))
-		}
-	}
-	return append(cases, NewCase("HostCall", "emit_batch"))
-}
+// allCases returns every case of the default suite.
+func allCases() []Case { return DefaultGrid().All() }
 
 func TestParseCaseReadsBackEveryName(t *testing.T) {
 	for _, c := range allCases() {

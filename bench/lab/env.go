@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -226,13 +225,18 @@ func (e *Env) WriteHead(w io.Writer) error {
 	return err
 }
 
-// moduleVersion returns the version of a module this binary is built with.
+// moduleVersion returns the version of a module the suite is built with: test
+// binaries do not carry it, so it is read from the module file, as long as that
+// is there.
 func moduleVersion(path string) string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, m := range info.Deps {
-			if m.Path == path {
-				return m.Version
-			}
+	root, err := Root()
+	if err != nil {
+		return "unknown"
+	}
+	for line := range strings.Lines(readFile(filepath.Join(root, "go.mod"))) {
+		fields := strings.Fields(strings.TrimPrefix(strings.TrimSpace(line), "require "))
+		if len(fields) > 1 && fields[0] == path {
+			return fields[1]
 		}
 	}
 	return "unknown"

@@ -293,13 +293,12 @@ var ErrNoPSQL = errors.New("lab: psql is not in PATH")
 // FloorPSQL pipes COPY of one psql into COPY of another, which is what a person
 // would do without any tool.
 func (s *Source) FloorPSQL(ctx context.Context) (rows int64, err error) {
-	psql, err := exec.LookPath("psql")
-	if err != nil {
-		return 0, ErrNoPSQL
+	if err := havePSQL(); err != nil {
+		return 0, err
 	}
 	var outErr, inErr, inOut bytes.Buffer
-	out := exec.CommandContext(ctx, psql, "--no-psqlrc", "--command", copyOut)
-	in := exec.CommandContext(ctx, psql, "--no-psqlrc", "--command", copyIn)
+	out := exec.CommandContext(ctx, "psql", "--no-psqlrc", "--command", copyOut)
+	in := exec.CommandContext(ctx, "psql", "--no-psqlrc", "--command", copyIn)
 	out.Env, in.Env = s.psqlEnv(), s.psqlEnv()
 	out.Stderr, in.Stderr, in.Stdout = &outErr, &inErr, &inOut
 
@@ -324,6 +323,13 @@ func (s *Source) FloorPSQL(ctx context.Context) (rows int64, err error) {
 		return 0, fmt.Errorf("lab: psql answered %q instead of COPY and a number", &inOut)
 	}
 	return rows, nil
+}
+
+func havePSQL() error {
+	if _, err := exec.LookPath("psql"); err != nil {
+		return ErrNoPSQL
+	}
+	return nil
 }
 
 // psqlEnv names the database by environment: every user of the machine can read

@@ -189,3 +189,28 @@ func (g Grid) Codecs() []Case {
 	}
 	return cases
 }
+
+// ModuleLoads returns the cases of BenchmarkModuleLoad.
+func (g Grid) ModuleLoads() []Case {
+	var cases []Case
+	for _, module := range []string{"source-postgres", "dest-postgres"} {
+		for _, cache := range []string{"cold", "disk", "memory"} {
+			cases = append(cases, NewCase("ModuleLoad", module, cache))
+		}
+	}
+	return cases
+}
+
+// HostCalls returns the cases of BenchmarkHostCall.
+func (g Grid) HostCalls() []Case {
+	var cases []Case
+	for _, function := range Crossings() {
+		cases = append(cases, NewCase("HostCall", function))
+	}
+	return cases
+}
+
+// All returns every case of the suite, in the order it runs them.
+func (g Grid) All() []Case {
+	return slices.Concat(g.Pipelines(), g.Colds(), g.Floors(), g.Sources(), g.Dests(), g.Codecs(), g.HostCalls(), g.ModuleLoads())
+}

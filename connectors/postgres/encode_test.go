@@ -217,8 +217,8 @@ var everyType = []string{
 	"bytea", "date", "timestamp without time zone", "timestamp(3) with time zone", "uuid", "json", "jsonb", "numeric", "numeric(10,2)",
 }
 
-// randomValue returns a value for a field, often one at an edge.
-func randomValue(r *rand.Rand, f arrowipc.Field) any {
+// randomCell returns a value for a field, often one at an edge.
+func randomCell(r *rand.Rand, f arrowipc.Field) any {
 	pick := func(edges ...any) any { return edges[r.IntN(len(edges))] }
 	edge := r.IntN(4) == 0
 	switch f.Type {
@@ -306,7 +306,7 @@ func randomColumns(r *rand.Rand, s *arrowipc.Schema, rows int, nulls func(column
 		columns[i] = make([]any, rows)
 		for row := range rows {
 			if !nulls(i, row) {
-				columns[i][row] = randomValue(r, s.Fields[i])
+				columns[i][row] = randomCell(r, s.Fields[i])
 			}
 		}
 	}

@@ -78,7 +78,17 @@ func TestParseRefusesCompressedBodies(t *testing.T) {
 	}
 }
 
-// place returns where a number of a batch message stands, by what it is.
+func TestParseRefusesOldMetadata(t *testing.T) {
+	s, columns := benchBatch(t, 9)
+	msg := write(t, NewWriter(s, 0), s, columns, 9)
+	f := flatbuf{b: msg[prefixLen:]}
+	msg[prefixLen+f.place(f.tableAt(f.follow(0)), messageVersion, 2)] = metadataV4 - 1
+	if _, err := NewReader(s).Parse(msg); !errors.Is(err, ErrUnsupported) {
+		t.Errorf("Parse of version 3 returned %v", err)
+	}
+}
+
+// places returns where the numbers of a batch message stand.
 func places(msg []byte) (rows, node, buffer int) {
 	header, f, _, _, err := openMessage(msg)
 	if err != nil {
@@ -141,10 +151,69 @@ func TestParseRefuses(t *testing.T) {
 	} {
 		msg := good()
 		rows, node, buffer := places(msg)
-		_, err := NewReader(s).Parse(aligned(tt.spoil(msg, rows, node, buffer)))
+		r := NewReader(s)
+		if _, err := r.Parse(msg); err != nil {
+			t.Fatal(err)
+		}
+		_, err := r.Parse(aligned(tt.spoil(msg, rows, node, buffer)))
+		if c := r.Column(0); c.Data != nil || c.Nulls != 0 {
+			t.Errorf("%s: the column is %+v", tt.name, c)
+		}
 		if want := "arrowipc: corrupt message: " + tt.want; !errors.Is(err, ErrCorrupt) || err.Error() != want {
 			t.Errorf("%s: error %v, want %s", tt.name, err, want)
 		}
+	}
+}
+
+// Every byte of the metadata is spoilt in turn: nothing may panic, and what is
+// accepted must lie in the message.
+func TestParseSpoiltMetadata(t *testing.T) {
+	s, columns := benchBatch(t, 9)
+	good := write(t, NewWriter(s, 0), s, columns, 9)
+	schema := AppendSchema(nil, s)
+	r := NewReader(s)
+	for _, with := range []byte{0, 1, 0x20, 0x7f, 0x80, 0xff} {
+		for i := range int(le32(good[4:])) + prefixLen {
+			msg := aligned(good)
+			msg[i] = with
+			rows, err := r.Parse(msg)
+			for i := range s.Fields {
+				if err == nil {
+					checkColumn(t, msg, r.Column(i), &s.Fields[i], rows)
+				}
+			}
+		}
+		for i := range schema {
+			msg := bytes.Clone(schema)
+			msg[i] = with
+			_, _ = ParseSchema(msg) // only must not panic
+		}
+	}
+}
+
+// Bits behind the last row have no meaning, whoever wrote them.
+func TestParseIgnoresBitsBehindTheRows(t *testing.T) {
+	s := &Schema{Fields: []Field{{Name: "n", Type: Int16, Nullable: true}}}
+	msg := aligned(write(t, NewWriter(s, 0), s, [][]value{{{1, 2}, nil, {3, 4}}}, 3))
+	_, _, buffer := places(msg)
+	at := len(msg) - int(binary.LittleEndian.Uint64(msg[bodyLengthPlace(msg):])) + int(binary.LittleEndian.Uint64(msg[buffer:]))
+	msg[at] |= 0xf8
+	if rows, err := NewReader(s).Parse(msg); rows != 3 || err != nil {
+		t.Errorf("Parse returned %d, %v", rows, err)
+	}
+}
+
+// Arrow wants the numbers of a batch aligned, and some machines need it.
+func TestMetadataIsAligned(t *testing.T) {
+	s := &Schema{}
+	for n := range 10 {
+		w := NewWriter(s, 0)
+		for _, place := range []int{w.at.rows, w.at.bodyLength, w.at.nodes, w.at.buffers} {
+			if place%8 != 0 {
+				t.Errorf("%d columns: numbers at %+v", n, w.at)
+			}
+		}
+		s.Fields = append(s.Fields, Field{Name: "c", Type: Type(n)})
 	}
 }
 
@@ -152,7 +221,12 @@ func TestParseRefuses(t *testing.T) {
 // is seen.
 func TestParseRefusesOffsets(t *testing.T) {
 	s := &Schema{Fields: []Field{{Name: "s", Type: Utf8}}}
-	const rows = 29
+	for _, rows := range []int{24, 29} { // the last one in a lane, and behind the lanes
+		refuseOffsets(t, s, rows)
+	}
+}
+
+func refuseOffsets(t *testing.T, s *Schema, rows int) {
 	column := slices.Repeat([]value{value("abc")}, rows)
 	for i := range rows + 1 {
 		for _, spoilt := range []int32{-1, math.MinInt32, math.MaxInt32, 3*int32(i) - 4, 3*int32(i) + 4} {
@@ -230,11 +304,12 @@ func TestBeginLimit(t *testing.T) {
 // Junk behind the data must not travel, and nothing of an earlier batch may show.
 func TestEqualRowsAreEqualBytes(t *testing.T) {
 	s, big := benchBatch(t, 1000)
-	_, small := benchBatch(t, 77)
+	const rows = 78 // offsets and bitmaps need padding
+	_, small := benchBatch(t, rows)
 	used := NewWriter(s, 0)
 	write(t, used, s, big, 1000)
-	got := write(t, used, s, small, 77)
-	want := write(t, NewWriter(s, 0), s, small, 77)
+	got := write(t, used, s, small, rows)
+	want := write(t, NewWriter(s, 0), s, small, rows)
 	if !bytes.Equal(got, want) {
 		t.Error("a batch differs with what was written before it")
 	}

@@ -1,0 +1,219 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/rapidbyte-go/rapidbyte/bench/lab"
+	"github.com/rapidbyte-go/rapidbyte/engine"
+	"github.com/rapidbyte-go/rapidbyte/hostfuncs/frame"
+)
+
+// BenchmarkPipeline moves the rows from table to table through the connectors,
+// everything warm.
+func BenchmarkPipeline(b *testing.B) {
+	env := require(b)
+	measure(b, env, env.Grid.Pipelines(), env.PipelineTrial)
+}
+
+// BenchmarkPipelineCold does the same with an engine made for the run: with
+// nothing compiled yet, and with compiled modules on disk.
+func BenchmarkPipelineCold(b *testing.B) {
+	env := require(b)
+	if env.Grid.Runtime != "compiled" {
+		b.Skip("only the compiled runtime compiles")
+	}
+	for _, c := range env.Grid.Colds() {
+		b.Run(c.Sub(), func(b *testing.B) {
+			trial, done, err := env.ColdTrial(b.Context(), c)
+			if err != nil {
+				b.Fatal(err)
+			}
+			env.Measure(b, trial)
+			if err := done(); err != nil {
+				b.Error(err)
+			}
+		})
+	}
+}
+
+// BenchmarkFloor moves the same rows without WebAssembly and without Arrow.
+func BenchmarkFloor(b *testing.B) {
+	env := require(b)
+	measure(b, env, env.Grid.Floors(), env.FloorTrial)
+}
+
+// BenchmarkSource reads the rows into Arrow batches and drops them.
+func BenchmarkSource(b *testing.B) {
+	env := require(b)
+	measure(b, env, env.Grid.Sources(), env.SourceTrial)
+}
+
+// BenchmarkDest writes Arrow batches that were made beforehand.
+func BenchmarkDest(b *testing.B) {
+	env := require(b)
+	measure(b, env, env.Grid.Dests(), env.DestTrial)
+}
+
+// measure runs every case of a family.
+func measure(b *testing.B, env *lab.Env, cases []lab.Case, trial func(context.Context, lab.Case) (lab.Trial, error)) {
+	for _, c := range cases {
+		b.Run(c.Sub(), func(b *testing.B) {
+			t, err := trial(b.Context(), c)
+			if errors.Is(err, lab.ErrNoPSQL) {
+				skip(b, err)
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+			env.Measure(b, t)
+		})
+	}
+}
+
+// BenchmarkCodec compresses and decompresses one batch as the source makes it.
+func BenchmarkCodec(b *testing.B) {
+	env := require(b)
+	source, err := env.Source(b.Context(), env.Grid.Rows[len(env.Grid.Rows)-1])
+	if err != nil {
+		b.Fatal(err)
+	}
+	messages, err := env.Stream(b.Context(), source)
+	if err != nil {
+		b.Fatal(err)
+	}
+	batch, err := lab.Batch(messages)
+	if err != nil {
+		b.Fatal(err)
+	}
+
+	for _, c := range env.Grid.Codecs() {
+		b.Run(c.Sub(), func(b *testing.B) {
+			codec, err := frame.ParseCodec(c.Param("codec"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			pool := frame.NewPool(len(batch.Bytes))
+			whole, err := pool.Encode(codec, batch.Bytes, batch.Rows)
+			if err != nil {
+				b.Fatal(err)
+			}
+			back := make([]byte, len(batch.Bytes))
+
+			b.SetBytes(int64(len(batch.Bytes)))
+			if c.Param("op") == "compress" {
+				for b.Loop() {
+					f, err := pool.Encode(codec, batch.Bytes, batch.Rows)
+					if err != nil {
+						b.Fatal(err)
+					}
+					f.Release()
+				}
+			} else {
+				for b.Loop() {
+					if err := whole.Decode(back); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+			b.ReportMetric(float64(len(batch.Bytes))/float64(whole.Len()), "ratio")
+
+			if err := whole.Decode(back); err != nil || !bytes.Equal(back, batch.Bytes) {
+				b.Fatalf("%s does not give back what it was given: %v", codec, err)
+			}
+		})
+	}
+}
+
+// BenchmarkHostCall calls one host function over and over from a guest.
+// call-ns/op is the price of one call; ns/op that of all calls of one operation.
+func BenchmarkHostCall(b *testing.B) {
+	env := require(b)
+	for _, c := range env.Grid.HostCalls() {
+		b.Run(c.Sub(), func(b *testing.B) {
+			crossing, err := lab.NewCrossing(b.Context(), c.Param("func"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer crossing.Close(b.Context())
+
+			// Once untimed: the frames' pool and the guest's pages fill.
+			calls := crossing.Calls()
+			if err := errors.Join(crossing.Prepare(calls), crossing.Call(b.Context(), calls)); err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				b.StopTimer()
+				if err := crossing.Prepare(calls); err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+				if err := crossing.Call(b.Context(), calls); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*calls), "call-ns/op")
+		})
+	}
+}
+
+// BenchmarkModuleLoad makes a connector ready to run: compiling it, reading it
+// compiled from disk, or having it already.
+func BenchmarkModuleLoad(b *testing.B) {
+	env := require(b)
+	if env.Grid.Runtime != "compiled" {
+		b.Skip("only the compiled runtime compiles")
+	}
+	for _, c := range env.Grid.ModuleLoads() {
+		b.Run(c.Sub(), func(b *testing.B) { loadModule(b, env, c.Param("module"), c.Param("cache")) })
+	}
+}
+
+func loadModule(b *testing.B, env *lab.Env, module, cache string) {
+	ctx := b.Context()
+	want := map[string]engine.LoadSource{"cold": engine.LoadCompiled, "disk": engine.LoadDisk, "memory": engine.LoadMemory}[cache]
+
+	// The engine that is asked; a new one forgets what it has loaded, a new
+	// folder what is compiled.
+	var eng *engine.Engine
+	renew := func(newFolder bool, dir string) string {
+		var err error
+		if eng != nil {
+			err = eng.Close(ctx)
+		}
+		if err == nil && newFolder {
+			dir, err = env.TempDir()
+		}
+		if err == nil {
+			eng, err = env.NewEngine(ctx, dir)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		return dir
+	}
+	dir := renew(true, "")
+	defer func() { eng.Close(ctx) }()
+	if cache != "cold" {
+		if _, err := eng.Load(ctx, module, false); err != nil {
+			b.Fatal(err)
+		}
+	}
+
+	for b.Loop() {
+		b.StopTimer()
+		if cache != "memory" {
+			dir = renew(cache == "cold", dir)
+		}
+		b.StartTimer()
+		load, err := eng.Load(ctx, module, false)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if load.Source != want {
+			b.Fatalf("the module came from %q, want %q", load.Source, want)
+		}
+	}
+}

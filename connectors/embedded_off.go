@@ -1,0 +1,8 @@
+//go:build !embed_connectors
+
+package connectors
+
+import "io/fs"
+
+// embedded returns nil: this program was built without connectors in it.
+func embedded() fs.FS { return nil }
