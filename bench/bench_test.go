@@ -18,12 +18,15 @@ func BenchmarkPipeline(b *testing.B) {
 	measure(b, env, env.Grid.Pipelines(), env.PipelineTrial)
 }
 
+// errNothingCompiled is why a family does not run with another runtime.
+var errNothingCompiled = errors.New("only the compiled runtime compiles")
+
 // BenchmarkPipelineCold does the same with an engine made for the run: with
 // nothing compiled yet, and with compiled modules on disk.
 func BenchmarkPipelineCold(b *testing.B) {
 	env := require(b)
 	if env.Grid.Runtime != "compiled" {
-		b.Skip("only the compiled runtime compiles")
+		skip(b, errNothingCompiled)
 	}
 	for _, c := range env.Grid.Colds() {
 		b.Run(c.Sub(), func(b *testing.B) {
@@ -164,7 +167,7 @@ func BenchmarkHostCall(b *testing.B) {
 func BenchmarkModuleLoad(b *testing.B) {
 	env := require(b)
 	if env.Grid.Runtime != "compiled" {
-		b.Skip("only the compiled runtime compiles")
+		skip(b, errNothingCompiled)
 	}
 	for _, c := range env.Grid.ModuleLoads() {
 		b.Run(c.Sub(), func(b *testing.B) { loadModule(b, env, c.Param("module"), c.Param("cache")) })

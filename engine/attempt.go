@@ -90,7 +90,7 @@ type attempt struct {
 	mu sync.Mutex // guards the run's result
 }
 
-// connect makes a link per hop and stream.
+// connect makes a link per hop and stream. The links of a hop share its bounds.
 func (a *attempt) connect() {
 	hops := len(a.stages) - 1
 	if a.run.options.Feed != nil {
@@ -100,11 +100,7 @@ func (a *attempt) connect() {
 		hops++
 	}
 	for range hops {
-		hop := make([]*hostfuncs.Link, len(a.streams))
-		for i := range hop {
-			hop[i] = hostfuncs.NewLink(a.run.plan.pipeline.Resources.MaxInflightBatches, a.run.plan.linkBytes)
-		}
-		a.links = append(a.links, hop)
+		a.links = append(a.links, hostfuncs.NewLinks(len(a.streams), a.run.plan.pipeline.Resources.MaxInflightBatches, a.run.plan.linkBytes))
 	}
 }
 

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"bytes"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -35,7 +36,10 @@ func replaceText(f fstest.MapFS, name, old, new string) {
 
 // A module made by hand: exports the contract's functions, all returning 0, and
 // imports one function.
-func handMade(module, name string) []byte {
+func handMade(module, name string) []byte { return handMadeOf(1, module, name) }
+
+// handMadeOf is handMade with so many pages of memory, less than 128 times 128.
+func handMadeOf(pages int, module, name string) []byte {
 	section := func(id byte, body ...byte) []byte { return append([]byte{id, byte(len(body))}, body...) }
 	str := func(s string) []byte { return append([]byte{byte(len(s))}, s...) }
 
@@ -43,8 +47,8 @@ func handMade(module, name string) []byte {
 	wasm = append(wasm, section(1, 1, 0x60, 0, 1, 0x7f)...) // type 0: () -> i32
 	imports := append([]byte{1}, append(str(module), append(str(name), 0, 0)...)...)
 	wasm = append(wasm, section(2, imports...)...)
-	wasm = append(wasm, section(3, 1, 0)...)    // function 1 of type 0
-	wasm = append(wasm, section(5, 1, 0, 1)...) // one page of memory
+	wasm = append(wasm, section(3, 1, 0)...) // function 1 of type 0
+	wasm = append(wasm, section(5, 1, 0, byte(pages&0x7f|0x80), byte(pages>>7))...)
 	exports := []byte{7}
 	for _, e := range []string{"rb_abi_version", "rb_open", "rb_check", "rb_discover", "rb_run", "rb_close"} {
 		exports = append(exports, append(str(e), 0, 1)...)
@@ -74,6 +78,11 @@ func TestBadConnectors(t *testing.T) {
 			[]string{`manifest of connector "chaos-source" is not valid JSON`}},
 		{"another name", func(f fstest.MapFS) { replaceText(f, "chaos-source.json", `"chaos-source"`, `"other"`) },
 			[]string{`says its name is "other"`}},
+		// It would get the value that belongs to the host: a password.
+		{"a key of its broker's", func(f fstest.MapFS) {
+			replaceText(f, "chaos-source.json", `"broker":""`, `"broker":"postgres"`)
+			replaceText(f, "chaos-source.json", `"name":"mode"`, `"name":"password"`)
+		}, []string{"chaos.yaml:3:", `manifest of connector "chaos-source" declares config key "password"`, `broker "postgres"`}},
 		{"another ABI in the module", func(f fstest.MapFS) {
 			f["chaos-source.wasm"].Data = handMade("rapidbyte", "yield")
 		}, []string{"speaks ABI version 0, this host speaks version 1"}},
@@ -105,6 +114,23 @@ func TestBadConnectors(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Guests that start at the same time and want more together than there is fail
+// with an error.
+func TestGuestsTooLargeTogether(t *testing.T) {
+	files := change(t, func(f fstest.MapFS) {
+		wasm := handMadeOf(300, "rapidbyte", "yield") // 19 MiB of the 24 that guests have
+		f["chaos-source.wasm"].Data, f["chaos-dest.wasm"].Data = wasm, wasm
+	})
+	e := newEngine(t, engine.Compiled, func(o *engine.Options) { o.Connectors = files })
+	for range 500 {
+		_, err := e.Run(t.Context(), parse(t, "resources:", "max_memory: 32mb", "max_batch_bytes: 1mb"), engine.RunOptions{})
+		var stage *engine.StageError
+		if !errors.As(err, &stage) {
+			t.Fatalf("error = %v", err)
+		}
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
+	"github.com/rapidbyte-go/rapidbyte/hostfuncs/broker"
 )
 
 // Options configure an [Engine]. The zero value has no connectors.
@@ -39,6 +40,7 @@ type Engine struct {
 	mu      sync.Mutex
 	modules map[moduleKey]*module
 	closed  bool
+	users   sync.WaitGroup // stages and loads under way; added to under mu while not closed
 }
 
 // New returns an engine. It loads nothing yet. Close it.
@@ -52,18 +54,33 @@ func New(opt Options) (*Engine, error) {
 	return &Engine{opt: opt, modules: make(map[moduleKey]*module)}, nil
 }
 
-// Close frees every compiled module. No run may be under way.
+// Close waits for the stages under way, which it does not end, and frees every
+// compiled module.
 func (e *Engine) Close(ctx context.Context) error {
 	e.mu.Lock()
-	defer e.mu.Unlock()
-
 	e.closed = true
+	e.mu.Unlock()
+	e.users.Wait() // a guest's code and memory must not go while it runs
+
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	var errs []error
 	for _, m := range e.modules {
 		errs = append(errs, m.close(ctx))
 	}
 	clear(e.modules)
 	return errors.Join(errs...)
+}
+
+// use keeps the engine from closing until done is called.
+func (e *Engine) use() (done func(), err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil, errors.New("engine: closed")
+	}
+	e.users.Add(1)
+	return e.users.Done, nil
 }
 
 // Manifests returns the manifest of every connector there is, by name.
@@ -106,6 +123,16 @@ func (e *Engine) manifest(name string) (*abi.Manifest, error) {
 		return nil, fmt.Errorf("engine: manifest %s.json says its name is %q: the two must be equal", name, m.Name)
 	case m.ABI != abi.Version:
 		return nil, fmt.Errorf("engine: connector %q is built for ABI version %d, this host speaks version %d: rebuild the connector", name, m.ABI, abi.Version)
+	}
+
+	// What belongs to the broker stays with the host, passwords above all: a
+	// connector may not have it given to itself by declaring a key of that name.
+	for _, key := range broker.Keys(m.Broker) {
+		for _, f := range m.Config {
+			if f.Name == key.Name {
+				return nil, fmt.Errorf("engine: manifest of connector %q declares config key %q, which belongs to its broker %q: rename the key", name, f.Name, m.Broker)
+			}
+		}
 	}
 	return &m, nil
 }

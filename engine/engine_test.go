@@ -17,6 +17,7 @@ import (
 
 	"github.com/rapidbyte-go/rapidbyte/engine"
 	"github.com/rapidbyte-go/rapidbyte/engine/testdata/chaos"
+	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
 )
 
 var runtimes = []engine.Runtime{engine.Compiled, engine.Interpreted, engine.Native}
@@ -155,17 +156,19 @@ func TestFailuresAreTyped(t *testing.T) {
 		{"panic in open", []string{"mode: panic-open"}, all, []string{"source (chaos-source)", "panicked in open", "chaos in open"}},
 		{"panic in run", []string{"mode: panic-run"}, all, []string{`source (chaos-source), stream "numbers", fetch`, "panicked in run"}},
 		{"panic in the destination", []string{"dest:", "mode: panic-run"}, all, []string{`destination (chaos-dest), stream "numbers", flush`, "panicked"}},
-		{"exit 0 in the middle", []string{"mode: exit0-run"}, wasm, []string{"source (chaos-source)", "exited with code 0 in the middle of run"}},
+		{"exit 0 in the middle", []string{"mode: exit0-run"}, wasm, []string{`source (chaos-source), stream "numbers", fetch: `, "exited with code 0 in the middle of run"}},
 		{"exit 3 in open", []string{"dest:", "mode: exit3-open"}, wasm, []string{"destination (chaos-dest)", "exited with code 3 in the middle of open"}},
-		{"out of memory", []string{"mode: memory-run", "resources:", "max_memory: 48mb", "max_batch_bytes: 1mb"}, wasm, []string{"ran out of memory during run", "raise resources.max_memory"}},
+		{"out of memory", []string{"mode: memory-run", "resources:", "max_memory: 48mb", "max_batch_bytes: 1mb"}, wasm, []string{"ran out of memory during", "raise resources.max_memory"}},
 		{"deadlock", []string{"mode: deadlock-run"}, wasm, []string{"all goroutines are asleep"}},
 		{"endless recursion", []string{"mode: recurse-run", "resources:", "max_memory: 64mb", "max_batch_bytes: 1mb"}, wasm, []string{"source (chaos-source)", "run"}},
 		{"plain error", []string{"mode: error-run"}, all, []string{"plain error"}},
 		{"described error", []string{"mode: config-open"}, all, []string{"mode is bad really", "choose another"}},
 		{"stream without end", []string{"mode: no-end"}, all, []string{"before its end-of-stream mark"}},
-		{"row lost", []string{"dest:", "mode: lose-row"}, all, []string{"confirmed 999 rows of 1000"}},
+		{"row lost", []string{"dest:", "mode: lose-row"}, all, []string{"confirmed 999 rows of 1000", "unknown whether"}},
 		{"batch over the limit", []string{"size: 2000000", "resources:", "max_batch_bytes: 1mb"}, all, []string{"a batch of 2000000 bytes is over the limit of 1048576 bytes", "raise resources.max_batch_bytes"}},
 		{"commit unknown", []string{"dest:", "mode: unknown-commit-commit", "resources:", "max_retries: 5"}, all, []string{"answer lost", "unknown whether the stream was committed"}},
+		{"panic in commit", []string{"dest:", "mode: panic-commit"}, all, []string{`destination (chaos-dest), stream "numbers", commit: `, "panicked", "unknown whether"}},
+		{"exit 0 in commit", []string{"dest:", "mode: exit0-commit"}, wasm, []string{`destination (chaos-dest), stream "numbers", commit: `, "exited with code 0", "unknown whether"}},
 	}
 	for _, tt := range tests {
 		for _, rt := range tt.runtimes {
@@ -191,6 +194,42 @@ func TestFailuresAreTyped(t *testing.T) {
 					t.Errorf("stream = %+v after %d retries, want nothing committed and none", res.Streams[0], res.Retries)
 				}
 			})
+		}
+	}
+}
+
+// A source that fails after its last message has taken the stream back: nobody
+// may have committed it.
+func TestSourceThatFailsAtItsEnd(t *testing.T) {
+	for _, transforms := range []int{0, 1} {
+		e := newEngine(t, engine.Native, nil)
+		p := parse(t, "mode: error-end")
+		for range transforms {
+			withTransform(p, "")
+		}
+		res, err := e.Run(t.Context(), p, engine.RunOptions{})
+		if err == nil || !strings.Contains(err.Error(), "plain error") {
+			t.Errorf("error = %v, want that of the source", err)
+		}
+		if s := res.Streams[0]; s.Committed || s.RowsWritten != 0 || res.Stages[1+transforms].Metrics["rows_written"] != 0 {
+			t.Errorf("with %d transforms: stream %+v was committed", transforms, s)
+		}
+	}
+}
+
+// A transform that ends a stream before it has read all of it loses rows, and
+// leaves its source waiting for room.
+func TestTransformThatEndsEarly(t *testing.T) {
+	for _, batches := range []string{"batches: 3", "batches: 1000"} {
+		e := newEngine(t, engine.Native, nil)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		res, err := e.Run(ctx, withTransform(parse(t, batches), "early"), engine.RunOptions{})
+		if err == nil || !strings.Contains(err.Error(), `transform-1 (chaos-transform), stream "numbers": connector ended the stream before`) {
+			t.Errorf("error = %v", err)
+		}
+		if res.Streams[0].Committed {
+			t.Errorf("stream %+v was committed", res.Streams[0])
 		}
 	}
 }
@@ -238,6 +277,102 @@ func TestCancellation(t *testing.T) {
 				t.Errorf("%d goroutines before, %d after", before, runtime.NumGoroutine())
 			})
 		}
+	}
+}
+
+// However many streams there are, frames in flight stay within the bound: a
+// source does not run ahead into the next streams while the destination waits.
+func TestStreamsShareTheBound(t *testing.T) {
+	e := newEngine(t, engine.Native, nil)
+	p := parse(t, "batches: 1", "dest:", "mode: wait-open", "resources:", "max_inflight_batches: 3",
+		"streams: [{name: a, sync_mode: full_refresh}, {name: b, sync_mode: full_refresh}, {name: c, sync_mode: full_refresh}]")
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(100*time.Millisecond, cancel)
+	var last engine.Progress
+	_, err := e.Run(ctx, p, engine.RunOptions{Progress: func(p engine.Progress) { last = p }})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	// A stream is three frames: schema, one batch of 100 rows, end.
+	if got := last.Stages[0].Rows; got != 100 {
+		t.Errorf("the source emitted %d rows while nobody took any and 3 frames may be in flight, want 100", got)
+	}
+}
+
+// What was committed before the cancellation was heard of is known, and so is
+// that nothing of the next stream was.
+func TestCancellationBetweenStreams(t *testing.T) {
+	e := newEngine(t, engine.Native, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(50*time.Millisecond, cancel)
+	res, err := e.Run(ctx, parse(t, "dest:", "mode: deaf-commit", "streams: [{name: a, sync_mode: full_refresh}, {name: b, sync_mode: full_refresh}]"), engine.RunOptions{})
+	var stage *engine.StageError
+	if !errors.Is(err, context.Canceled) || errors.As(err, &stage) || !strings.Contains(err.Error(), "1 of 2 streams were committed") {
+		t.Errorf("error = %v, want a plain cancellation after one of two streams", err)
+	}
+	if !res.Streams[0].Committed || res.Streams[1].Committed {
+		t.Errorf("streams = %+v", res.Streams)
+	}
+}
+
+// A destination that is ended in the middle of its commit, because another stage
+// failed with something that may pass, has an outcome nobody knows: its stream
+// must not be moved again.
+func TestStrictDestinationEndedInCommitIsNotRetried(t *testing.T) {
+	e := newEngine(t, engine.Compiled, nil)
+	p := parse(t, "mode: transient-b", "dest:", "mode: spin-commit", "resources:", "max_retries: 1",
+		"streams: [{name: a, sync_mode: full_refresh}, {name: b, sync_mode: full_refresh}]")
+	p.Destination.Strict = true
+	if _, err := e.Load(t.Context(), "chaos-dest", true); err != nil {
+		t.Fatal(err)
+	}
+	res, err := e.Run(t.Context(), p, engine.RunOptions{})
+	var stage *engine.StageError
+	if !errors.As(err, &stage) || stage.CommitState != abi.CommitUnknown || stage.Stage != "destination" || res.Retries != 0 {
+		t.Errorf("error = %v after %d retries, want the destination's commit unknown and none", err, res.Retries)
+	}
+}
+
+// Close frees code and memory that a guest may be using: it waits for the guest.
+func TestCloseWaitsForStages(t *testing.T) {
+	files, err := chaosFS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := engine.New(engine.Options{Connectors: files, CacheDir: filepath.Join(shared, "cache")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	opened := make(chan struct{})
+	ended := make(chan error, 1)
+	go func() {
+		_, err := e.Run(ctx, parse(t, "mode: wait-end"), engine.RunOptions{Tap: func(_ string, m []byte, _ int) error {
+			if string(m) == string(chaos.EOS) {
+				close(opened)
+			}
+			return nil
+		}})
+		ended <- err
+	}()
+	<-opened
+
+	closed := make(chan error, 1)
+	go func() { closed <- e.Close(context.Background()) }()
+	select {
+	case err := <-closed:
+		t.Errorf("Close returned %v while a run was under way", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("the run ended with %v", err)
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+	if _, err := e.Run(t.Context(), parse(t), engine.RunOptions{}); err == nil || !strings.Contains(err.Error(), "engine: closed") {
+		t.Errorf("a run of a closed engine ended with %v", err)
 	}
 }
 

@@ -46,10 +46,10 @@ func (m *module) instantiate(ctx context.Context, inst *hostfuncs.Instance, a *a
 		mem:     &guestMemory{allowance: a},
 		output:  &tail{limit: 8 << 10},
 	}
-	need := int64(m.compiled.ExportedMemories()["memory"].Min()) * wasmPage
-	if free := a.limit - a.used.Load(); need > free {
-		return nil, &GuestError{Failure: GuestOutOfMemory, Export: "rb_open",
-			Text: fmt.Sprintf("it needs %d bytes to start and %d are left; raise resources.max_memory", need, free)}
+	need := uint64(m.compiled.ExportedMemories()["memory"].Min()) * wasmPage
+	if err := g.mem.start(need); err != nil {
+		g.mem.Free()
+		return nil, &GuestError{Failure: GuestOutOfMemory, Export: "rb_open", Text: err.Error()}
 	}
 
 	// The defaults of wazero are for tests: a fixed random source, a clock that
@@ -66,6 +66,7 @@ func (m *module) instantiate(ctx context.Context, inst *hostfuncs.Instance, a *a
 	mctx := experimental.WithMemoryAllocator(g.ctx, experimental.MemoryAllocatorFunc(g.mem.allocate))
 	module, err := m.runtime.InstantiateModule(mctx, m.compiled, config)
 	if err != nil {
+		g.mem.Free()
 		return nil, g.failure("rb_open", err)
 	}
 	g.module = module
@@ -94,7 +95,7 @@ func (g *wasmGuest) failure(export string, err error) error {
 	case errors.As(err, &exit) && exit.ExitCode() == hostfuncs.ExitOverdue:
 		return context.Canceled
 	case errors.As(err, &exit) && g.ctx.Err() != nil:
-		return context.Cause(g.ctx) // a strict guest was ended by its context
+		return context.Canceled // a strict guest was ended by its context
 	case g.mem.denied && (exit != nil || strings.Contains(err.Error(), "unreachable")):
 		return &GuestError{Failure: GuestOutOfMemory, Export: export,
 			Text: fmt.Sprintf("the guests of this run may use %d bytes together; raise resources.max_memory", g.mem.allowance.limit)}

@@ -59,12 +59,16 @@ var chaosFS = sync.OnceValues(func() (fs.FS, error) {
 		files[name+".wasm"] = &fstest.MapFile{Data: wasm}
 		files[name+".json"] = &fstest.MapFile{Data: fmt.Appendf(nil, manifest, name, role)}
 	}
+	// On the native runtime only: another module takes seconds to build.
+	files["chaos-transform.json"] = &fstest.MapFile{Data: fmt.Appendf(nil, manifest, "chaos-transform", "transform")}
 	return files, nil
 })
 
 var chaosNative = map[string]func(abi.Host) abi.Guest{
 	"chaos-source": sdk.SourceGuest(chaos.NewSource),
 	"chaos-dest":   sdk.DestinationGuest(chaos.NewDestination),
+
+	"chaos-transform": sdk.TransformGuest(chaos.NewTransform),
 }
 
 // newEngine returns an engine with the chaos connectors in it.
@@ -119,5 +123,13 @@ resources: %s
 	if err != nil {
 		t.Fatal(err)
 	}
+	return p
+}
+
+// withTransform puts a chaos transform into the pipeline.
+func withTransform(p *pipeline.Pipeline, mode string) *pipeline.Pipeline {
+	p.Transforms = append(p.Transforms, pipeline.Transform{
+		Use: pipeline.Ref{Name: "chaos-transform"}, Config: map[string]any{"mode": mode},
+	})
 	return p
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"sync/atomic"
 
 	"github.com/tetratelabs/wazero/experimental"
@@ -46,12 +47,22 @@ type guestMemory struct {
 
 var _ experimental.LinearMemory = (*guestMemory)(nil)
 
-// allocate implements experimental.MemoryAllocator.
-func (g *guestMemory) allocate(_, max uint64) experimental.LinearMemory {
+// start makes the memory and its first size bytes, so that wazero, which cannot
+// be told that there is none, finds them. It reports why it cannot. Free undoes it.
+func (g *guestMemory) start(size uint64) error {
 	// No more than the allowance can ever become usable.
-	g.space = reserve(min(max, uint64(g.allowance.limit)+wasmPage))
-	return g
+	if g.space = reserve(max(size, uint64(g.allowance.limit)+wasmPage)); g.space == nil {
+		return fmt.Errorf("the system refuses it an address space of %d bytes", g.allowance.limit)
+	}
+	if g.Reallocate(size) == nil {
+		return fmt.Errorf("it needs %d bytes to start and %d are left; raise resources.max_memory",
+			size, g.allowance.limit-g.allowance.used.Load())
+	}
+	return nil
 }
+
+// allocate implements experimental.MemoryAllocator.
+func (g *guestMemory) allocate(_, _ uint64) experimental.LinearMemory { return g }
 
 // Reallocate makes size bytes usable, or returns nil, which the guest sees as a
 // failed memory.grow.
@@ -71,7 +82,7 @@ func (g *guestMemory) Reallocate(size uint64) []byte {
 	return g.space[:size:len(g.space)]
 }
 
-// Free gives the mapping back. No view of it may be in use.
+// Free gives the mapping back, once. No view of it may be in use.
 func (g *guestMemory) Free() {
 	g.allowance.give(int64(g.size))
 	g.size = 0

@@ -58,10 +58,16 @@ type module struct {
 // Load makes a connector ready and reports how long that took and where it came
 // from. A strict module checks for cancellation at every loop.
 func (e *Engine) Load(ctx context.Context, name string, strict bool) (Load, error) {
+	done, err := e.use()
+	if err != nil {
+		return Load{}, err
+	}
+	defer done()
 	_, load, err := e.module(ctx, name, strict)
 	return load, err
 }
 
+// module is Load for a caller that uses the engine already.
 func (e *Engine) module(ctx context.Context, name string, strict bool) (*module, Load, error) {
 	if e.opt.Runtime == Native {
 		if e.opt.Native[name] == nil {
@@ -71,10 +77,6 @@ func (e *Engine) module(ctx context.Context, name string, strict bool) (*module,
 	}
 
 	e.mu.Lock()
-	if e.closed {
-		e.mu.Unlock()
-		return nil, Load{}, errors.New("engine: closed")
-	}
 	key := moduleKey{name, strict}
 	m := e.modules[key]
 	if m == nil {

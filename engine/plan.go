@@ -31,7 +31,7 @@ type plan struct {
 	runs     [][]byte    // per stream, the RunRequest as JSON
 
 	guestMemory int64 // bytes the guests may have together
-	linkBytes   int   // bytes of frames a link may hold
+	linkBytes   int   // bytes of frames the links between two stages may hold
 }
 
 // stagePlan is one stage of a plan.
@@ -140,17 +140,17 @@ func (e *Engine) planStage(p *pipeline.Pipeline, role abi.Role, name, path strin
 }
 
 // splitConfig checks a connector's configuration and divides it: its own keys,
-// with defaults, for the guest; the broker's keys, with the secrets, for the
-// host.
+// with defaults, for the guest; the broker's keys, with the secrets and as they
+// were given, for the host. The broker has its own order of where else to look.
 func splitConfig(p *pipeline.Pipeline, path string, m *abi.Manifest, config map[string]any) (own, conn map[string]any, problems pipeline.Errors) {
 	own, conn = make(map[string]any), make(map[string]any)
 	fields := make(map[string]abi.ManifestField)
-	target := make(map[string]map[string]any)
+	isConn := make(map[string]bool)
 	for _, f := range broker.Keys(m.Broker) {
-		fields[f.Name], target[f.Name] = f, conn
+		fields[f.Name], isConn[f.Name] = f, true
 	}
 	for _, f := range m.Config {
-		fields[f.Name], target[f.Name] = f, own
+		fields[f.Name] = f
 	}
 
 	for _, key := range slices.Sorted(maps.Keys(config)) {
@@ -165,7 +165,11 @@ func splitConfig(p *pipeline.Pipeline, path string, m *abi.Manifest, config map[
 			problems = append(problems, p.Errorf(path+"."+key, "%s: %s", key, problem))
 			continue
 		}
-		target[key][key] = value
+		if isConn[key] {
+			conn[key] = value
+		} else {
+			own[key] = value
+		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(fields)) {
 		f := fields[key]
@@ -173,8 +177,8 @@ func splitConfig(p *pipeline.Pipeline, path string, m *abi.Manifest, config map[
 		case given:
 		case f.Required:
 			problems = append(problems, p.Errorf(path, "missing key %q: %s", key, f.Doc))
-		case f.Default != nil:
-			target[key][key] = f.Default
+		case f.Default != nil && !isConn[key]:
+			own[key] = f.Default
 		}
 	}
 	return own, conn, problems
@@ -206,6 +210,9 @@ func checkField(f abi.ManifestField, value any) (any, string) {
 			return nil, fmt.Sprintf("want a whole number, have %s", kindOf(value))
 		}
 	case "bool":
+		if text, ok := value.(string); ok && (text == "true" || text == "false") {
+			return text == "true", "" // from a variable
+		}
 		if _, ok := value.(bool); !ok {
 			return nil, fmt.Sprintf("want true or false, have %s", kindOf(value))
 		}

@@ -75,6 +75,12 @@ func slogLevel(l abi.LogLevel) slog.Level {
 // do starts the guest, lets work use it, and ends it, whatever happens; the
 // clock runs from beginning to end. It labels the goroutine for profiles.
 func (s *stage) do(ctx context.Context, a *allowance, work func() error) (result StageResult, err error) {
+	done, err := s.engine.use()
+	if err != nil {
+		s.inst.Close()
+		return result, s.describe(err)
+	}
+	defer done()
 	pprof.Do(ctx, pprof.Labels("stage", s.plan.name, "connector", s.plan.connector), func(ctx context.Context) {
 		s.inst.Clock.Start(hostfuncs.Load)
 		err = s.start(ctx, a)
@@ -166,20 +172,21 @@ func (s *stage) run(stream string, request []byte, in, out *hostfuncs.Link) erro
 	rowsIn, written := s.inst.Counters.InRows, s.inst.Metrics[abi.MetricRowsWritten]
 	s.inst.Begin(request, in, out)
 	err := s.call(abi.ExportRun)
-	sawEOS := s.inst.End()
+	whole := s.inst.End()
 	if err != nil {
 		return err
 	}
 
 	// A guest's word is not enough: a stream that was cut short, or a row that
-	// came in and was not confirmed, is a failure whatever the guest says.
-	if !sawEOS {
-		return errors.New("connector ended the stream before its end-of-stream mark passed: rows may be missing")
+	// came in and was not confirmed, is a failure whatever the guest says. If it
+	// is the destination, it has committed by now as it thinks right.
+	if !whole {
+		return s.broken("connector ended the stream before its end-of-stream mark passed: rows may be missing")
 	}
 	if s.plan.role == abi.RoleDestination {
 		got, want := s.inst.Metrics[abi.MetricRowsWritten]-written, s.inst.Counters.InRows-rowsIn
 		if got != want {
-			return fmt.Errorf("destination confirmed %d rows of %d it was given", got, want)
+			return s.broken(fmt.Sprintf("destination confirmed %d rows of %d it was given", got, want))
 		}
 	}
 	if out != nil {
@@ -190,15 +197,30 @@ func (s *stage) run(stream string, request []byte, in, out *hostfuncs.Link) erro
 	return nil
 }
 
+// broken is the error of a connector that says all is well where it is not.
+func (s *stage) broken(message string) error {
+	e := &abi.Error{Category: abi.CategoryInternal, Message: message}
+	if s.plan.role == abi.RoleDestination {
+		e.CommitState = abi.CommitUnknown
+	}
+	return e
+}
+
 // describe says where an error happened, and prefers what the host saw first
 // hand over a guest's account of it.
 func (s *stage) describe(err error) error {
-	phase := s.inst.ErrorPhase()
-	if errors.Is(err, context.Canceled) || errors.Is(err, abi.Cancelled) {
-		if s.plan.role != abi.RoleDestination || phase != abi.PhaseCommit {
-			return err
+	phase, commit := s.inst.ErrorPhase(), commitStateOf(err)
+	cancelled := errors.Is(err, context.Canceled) || errors.Is(err, abi.Cancelled)
+
+	// In the middle of a commit only the destination itself can say that nothing
+	// is visible, and only of a failure that it understood.
+	if s.plan.role == abi.RoleDestination && s.stream != "" && phase == abi.PhaseCommit && (cancelled || puzzling(err)) {
+		commit = abi.CommitUnknown
+		if cancelled {
+			err = &abi.Error{Category: abi.CategoryTransientDB, CommitState: commit, Message: "cancelled during the commit"}
 		}
-		err = &abi.Error{Category: abi.CategoryTransientDB, CommitState: abi.CommitUnknown, Message: "cancelled during the commit"}
+	} else if cancelled {
+		return err
 	}
 	category := categoryOf(err)
 	if host := s.inst.HostError(); host != nil && category == abi.CategoryInternal && host.Category != abi.CategoryInternal {
@@ -210,9 +232,16 @@ func (s *stage) describe(err error) error {
 		Stream:      s.stream,
 		Phase:       phase,
 		Category:    category,
-		CommitState: commitStateOf(err),
+		CommitState: commit,
 		Err:         err,
 	}
+}
+
+// puzzling reports whether err is a failure that the guest did not see coming:
+// it died, or names no cause but itself.
+func puzzling(err error) bool {
+	var described *abi.Error
+	return !errors.As(err, &described) || described.Category == abi.CategoryInternal && described.Code == ""
 }
 
 // end closes what the stage holds and returns its account.

@@ -25,7 +25,7 @@ func (i *Instance) EmitBatch(batch []byte, rows int32) abi.Status {
 		return status
 	case i.out == nil:
 		return i.refuse(abi.Unsupported, "emit_batch: this stage has no next stage")
-	case i.sawEOS:
+	case i.outEOS:
 		return i.refuse(abi.InvalidArgument, "emit_batch: the stream has already ended")
 	case len(batch) == 0 || rows < 0 || rows > abi.MaxRows:
 		return i.refuse(abi.InvalidArgument, "emit_batch: empty message or impossible number of rows")
@@ -56,7 +56,7 @@ func (i *Instance) EmitBatch(batch []byte, rows int32) abi.Status {
 	}
 	i.Clock.Switch(Copy)
 
-	i.sawEOS = rows == 0 && bytes.Equal(batch, eos)
+	i.outEOS = rows == 0 && bytes.Equal(batch, eos)
 	c := &i.Counters
 	c.EmitCalls++
 	c.OutRows += int64(rows)
@@ -119,6 +119,17 @@ func (i *Instance) NextBatch(buf []byte) int32 {
 		}
 	}
 
+	// The mark is a guest's word; what counts is that the stage before has ended
+	// without an error. Until then nobody may take the stream for whole.
+	if f.Rows() == 0 && bytes.Equal(buf[:n], eos) {
+		i.Clock.Switch(Upstream)
+		if err := i.in.waitMore(i.ctx); err != nil {
+			return int32(i.cancelled())
+		}
+		i.Clock.Switch(Copy)
+		i.inEOS = true
+	}
+
 	c := &i.Counters
 	c.NextCalls++
 	c.InRows += int64(f.Rows())
@@ -128,7 +139,6 @@ func (i *Instance) NextBatch(buf []byte) int32 {
 		if f.Rows() > 0 {
 			c.Batches++
 		}
-		i.sawEOS = i.sawEOS || f.Rows() == 0 && bytes.Equal(buf[:n], eos)
 		i.rows.Add(int64(f.Rows()))
 		i.bytes.Add(int64(n))
 	}

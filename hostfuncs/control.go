@@ -46,7 +46,7 @@ func (i *Instance) Reply(kind abi.Reply, message []byte) abi.Status {
 		return i.refuse(abi.TooLarge, "reply: message too long")
 	}
 	if kind == abi.ReplyError && i.toldAt.IsZero() {
-		i.errPhase = i.Clock.phase
+		i.erred, i.errPhase = true, i.Clock.phase
 	}
 	i.replies[kind] = append([]byte(nil), message...)
 	return abi.OK

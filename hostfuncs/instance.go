@@ -88,7 +88,8 @@ type Instance struct {
 	in, out *Link
 	run     []byte       // the RunRequest as JSON; nil outside run
 	pending *frame.Frame // taken from in, not delivered yet
-	sawEOS  bool
+	inEOS   bool         // the end of the stream was taken from in
+	outEOS  bool         // and put into out
 
 	conns    map[int32]*cancelConn
 	nextConn int32
@@ -98,7 +99,8 @@ type Instance struct {
 	replies  map[abi.Reply][]byte
 	logLines int
 	toldAt   time.Time // when the guest was first told of the cancellation
-	errPhase abi.Phase // what the guest was doing then, or when it described its error
+	erred    bool      // it was told in this run, or has described an error
+	errPhase abi.Phase // what the guest was doing then
 
 	rows, bytes atomic.Int64 // Progress
 }
@@ -121,20 +123,25 @@ func NewInstance(ctx context.Context, opt Options) *Instance {
 }
 
 // Begin prepares one run: its request as JSON and the links at both ends, nil
-// where the role has none.
+// where the role has none. What went wrong in an earlier one is forgotten.
 func (i *Instance) Begin(run []byte, in, out *Link) {
-	i.run, i.in, i.out, i.sawEOS = run, in, out, false
+	i.erred, i.hostErr = false, nil
+	delete(i.replies, abi.ReplyError)
+	i.run, i.in, i.out = run, in, out
+	i.inEOS, i.outEOS = false, false
 }
 
 // End forgets the run's request and links, and releases a frame that was taken
-// but not delivered. It reports whether the end of the stream passed through.
-func (i *Instance) End() (sawEOS bool) {
+// but not delivered. It reports whether the end of the stream passed through
+// both links, those that there are.
+func (i *Instance) End() (whole bool) {
+	whole = (i.in == nil || i.inEOS) && (i.out == nil || i.outEOS)
 	if i.pending != nil {
 		i.pending.Release()
 		i.pending = nil
 	}
 	i.run, i.in, i.out = nil, nil, nil
-	return i.sawEOS
+	return whole
 }
 
 // Close closes every connection the guest left open and returns how many those
@@ -161,8 +168,14 @@ func (i *Instance) TakeReply(kind abi.Reply) []byte {
 func (i *Instance) HostError() *abi.Error { return i.hostErr }
 
 // ErrorPhase returns what the guest was doing when it described its error or was
-// told of the cancellation; by the time an export returns it has moved on.
-func (i *Instance) ErrorPhase() abi.Phase { return i.errPhase }
+// told of the cancellation; by the time an export returns it has moved on. A
+// guest that came to neither is still where it was when it died.
+func (i *Instance) ErrorPhase() abi.Phase {
+	if i.erred {
+		return i.errPhase
+	}
+	return i.Clock.phase
+}
 
 // Progress returns the rows and Arrow IPC bytes that passed so far: emitted by
 // a source, received by a destination. It may be called from any goroutine.
@@ -186,7 +199,10 @@ func (i *Instance) enter() (leave Activity, status abi.Status) {
 // cancelled remembers when and where the guest was first told, and tells it.
 func (i *Instance) cancelled() abi.Status {
 	if i.toldAt.IsZero() {
-		i.toldAt, i.errPhase = time.Now(), i.Clock.phase
+		i.toldAt = time.Now()
+	}
+	if !i.erred {
+		i.erred, i.errPhase = true, i.Clock.phase
 	}
 	return abi.Cancelled
 }

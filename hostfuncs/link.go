@@ -14,30 +14,45 @@ import (
 //
 // One goroutine puts and closes, one takes. A frame in the link belongs to it.
 type Link struct {
+	bound *bound
+
+	// Guarded by bound.mu.
+	queue  []*frame.Frame // ring: len(queue) == bound.maxFrames, or nil while empty
+	first  int
+	count  int
+	closed bool
+
+	ready chan struct{} // capacity 1: the putter added a frame or closed
+}
+
+// bound is what the links between two stages may hold together: a stage that is
+// streams ahead of the next must not fill a link for each of them.
+type bound struct {
 	maxFrames int
 	maxBytes  int
 
-	mu     sync.Mutex
-	queue  []*frame.Frame // ring: len(queue) == maxFrames
-	first  int
-	count  int
-	bytes  int
-	closed bool
+	mu    sync.Mutex
+	count int
+	bytes int
 
-	room  chan struct{} // capacity 1: the taker made room
-	ready chan struct{} // capacity 1: the putter added a frame or closed
+	room chan struct{} // capacity 1: the taker made room
 }
 
 // NewLink returns a link that holds up to maxFrames frames and maxBytes bytes,
 // both at least 1.
-func NewLink(maxFrames, maxBytes int) *Link {
-	return &Link{
-		maxFrames: maxFrames,
-		maxBytes:  maxBytes,
-		queue:     make([]*frame.Frame, maxFrames),
-		room:      make(chan struct{}, 1),
-		ready:     make(chan struct{}, 1),
+func NewLink(maxFrames, maxBytes int) *Link { return NewLinks(1, maxFrames, maxBytes)[0] }
+
+// NewLinks returns a link for each of n streams between the same two stages.
+// Together they hold up to maxFrames frames and maxBytes bytes. One goroutine
+// puts into all of them and one takes from all of them, both in their order and
+// each link to its end.
+func NewLinks(n, maxFrames, maxBytes int) []*Link {
+	b := &bound{maxFrames: maxFrames, maxBytes: maxBytes, room: make(chan struct{}, 1)}
+	links := make([]*Link, n)
+	for i := range links {
+		links[i] = &Link{bound: b, ready: make(chan struct{}, 1)}
 	}
+	return links
 }
 
 // Put adds f, waiting for room or for ctx. On success the link owns f; on an
@@ -52,7 +67,7 @@ func (l *Link) Put(ctx context.Context, f *frame.Frame) error {
 			return nil
 		}
 		select {
-		case <-l.room:
+		case <-l.bound.room:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -60,15 +75,20 @@ func (l *Link) Put(ctx context.Context, f *frame.Frame) error {
 }
 
 func (l *Link) tryPut(f *frame.Frame) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	b := l.bound
+	b.mu.Lock()
+	defer b.mu.Unlock()
 
-	if l.count == l.maxFrames || (l.count > 0 && l.bytes+f.Len() > l.maxBytes) {
+	if b.count == b.maxFrames || (b.count > 0 && b.bytes+f.Len() > b.maxBytes) {
 		return false
 	}
-	l.queue[(l.first+l.count)%l.maxFrames] = f
+	if l.queue == nil {
+		l.queue = make([]*frame.Frame, b.maxFrames)
+	}
+	l.queue[(l.first+l.count)%b.maxFrames] = f
 	l.count++
-	l.bytes += f.Len()
+	b.count++
+	b.bytes += f.Len()
 	return true
 }
 
@@ -76,9 +96,9 @@ func (l *Link) tryPut(f *frame.Frame) bool {
 // Put, and only when the stream is whole: a link whose putter failed stays open
 // and its taker is ended through the context.
 func (l *Link) Close() {
-	l.mu.Lock()
+	l.bound.mu.Lock()
 	l.closed = true
-	l.mu.Unlock()
+	l.bound.mu.Unlock()
 	signal(l.ready)
 }
 
@@ -91,7 +111,7 @@ func (l *Link) Take(ctx context.Context) (*frame.Frame, error) {
 		}
 		f, closed := l.tryTake()
 		if f != nil {
-			signal(l.room)
+			signal(l.bound.room)
 			return f, nil
 		}
 		if closed {
@@ -105,18 +125,44 @@ func (l *Link) Take(ctx context.Context) (*frame.Frame, error) {
 	}
 }
 
+// waitMore waits until Take would not have to: until a frame is there or the
+// link is closed.
+func (l *Link) waitMore(ctx context.Context) error {
+	for {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		l.bound.mu.Lock()
+		more := l.closed || l.count > 0
+		l.bound.mu.Unlock()
+		if more {
+			return nil
+		}
+		select {
+		case <-l.ready:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
 func (l *Link) tryTake() (f *frame.Frame, closed bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	b := l.bound
+	b.mu.Lock()
+	defer b.mu.Unlock()
 
 	if l.count == 0 {
+		if l.closed {
+			l.queue = nil // for good
+		}
 		return nil, l.closed
 	}
 	f = l.queue[l.first]
 	l.queue[l.first] = nil
-	l.first = (l.first + 1) % l.maxFrames
+	l.first = (l.first + 1) % b.maxFrames
 	l.count--
-	l.bytes -= f.Len()
+	b.count--
+	b.bytes -= f.Len()
 	return f, false
 }
 

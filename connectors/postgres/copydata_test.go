@@ -165,6 +165,7 @@ func arrowRows(tb testing.TB, messages []testMessage) (*arrow.Schema, [][]string
 				rows[first+i][c] = gotText(tb, column, i)
 				if column.IsNull(i) {
 					nulls++
+					wantNothing(tb, column, i)
 				}
 			}
 			if buffers := column.Data().Buffers(); len(buffers) == 3 && buffers[2] != nil {
@@ -182,6 +183,24 @@ func arrowRows(tb testing.TB, messages []testMessage) (*arrow.Schema, [][]string
 		tb.Fatalf("the Arrow library refuses a batch: %v", err)
 	}
 	return r.Schema(), rows
+}
+
+// wantNothing fails the test if there is anything under the NULL in row i.
+func wantNothing(tb testing.TB, column arrow.Array, i int) {
+	t, ok := column.DataType().(arrow.FixedWidthDataType)
+	if !ok {
+		return
+	}
+	data := column.Data().Buffers()[1].Bytes()
+	under := []byte{data[i*t.BitWidth()/8]}
+	if t.BitWidth() == 1 {
+		under[0] &= 1 << (i % 8)
+	} else {
+		under = data[i*t.BitWidth()/8:][:t.BitWidth()/8]
+	}
+	if bytes.Count(under, []byte{0}) != len(under) {
+		tb.Fatalf("under the NULL in row %d of a %s column lies %x", i, column.DataType(), under)
+	}
 }
 
 // gotText returns one value as text.

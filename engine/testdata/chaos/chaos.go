@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/rapidbyte-go/rapidbyte/connectors/sdk"
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
@@ -65,6 +66,10 @@ func (b *base) misbehave(when string) error {
 		for b.h.Yield() == nil {
 		}
 		return abi.Cancelled
+	case "deaf-" + when:
+		for b.h.Yield() == nil {
+		}
+		return nil // as one whose last call had its answer before the cancellation
 	case "config-" + when:
 		return &abi.Error{Category: abi.CategoryConfig, Message: "mode is bad\nreally", Field: "mode", Hint: "choose another"}
 	case "error-" + when:
@@ -116,8 +121,14 @@ func (s *Source) Discover() (*abi.Catalog, error) {
 }
 
 // Read emits a schema, the batches and the end of the stream.
-func (s *Source) Read(*abi.RunRequest) error {
+func (s *Source) Read(req *abi.RunRequest) error {
 	s.h.Phase(abi.PhaseFetch)
+	if s.mode == "transient-"+req.Stream {
+		time.Sleep(200 * time.Millisecond) // the destination is done with the stream before
+	}
+	if err := s.misbehave(req.Stream); err != nil {
+		return err
+	}
 	if err := s.h.Emit([]byte("schema"), 0); err != nil {
 		return err
 	}
@@ -137,7 +148,38 @@ func (s *Source) Read(*abi.RunRequest) error {
 	if s.mode == "no-end" {
 		return nil
 	}
-	return s.h.Emit(EOS, 0)
+	if err := s.h.Emit(EOS, 0); err != nil {
+		return err
+	}
+	return s.misbehave("end")
+}
+
+// Transform passes messages on.
+type Transform struct{ base }
+
+// NewTransform returns a transform.
+func NewTransform() sdk.Transform { return &Transform{} }
+
+// Transform passes every message on. In mode "early" it ends the stream after
+// the first one.
+func (t *Transform) Transform(*abi.RunRequest) error {
+	t.h.Phase(abi.PhaseProcess)
+	for {
+		m, err := t.h.Next()
+		if err != nil {
+			return err
+		}
+		rows := 0
+		if len(m) > 8 {
+			rows = RowsPerBatch
+		}
+		if err := t.h.Emit(m, rows); err != nil || string(m) == string(EOS) {
+			return err
+		}
+		if t.mode == "early" {
+			return t.h.Emit(EOS, 0)
+		}
+	}
 }
 
 // Destination counts rows.
