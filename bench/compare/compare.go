@@ -38,6 +38,8 @@ type Server struct {
 	Env     []string                    // tells the suite where it is
 	Restart func(context.Context) error // between the blocks; nil: cannot
 	Close   func() error                // nil: nothing to close
+	// Noise is what the machine with this server is known to resolve; used if Options.Noise is nil.
+	Noise *Noise
 }
 
 // Refs compares two commits: worktrees, builds, measurement, verdict. Whatever happens, also a cancelled context, it
@@ -139,6 +141,9 @@ func (c *Config) measure(ctx context.Context, sides [2]Binary, temp string) (rep
 		env = append(env, server.Env...)
 		if options.Restart == nil {
 			options.Restart = server.Restart
+		}
+		if options.Noise == nil {
+			options.Noise = server.Noise
 		}
 	}
 	for side := range sides {

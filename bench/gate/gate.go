@@ -55,10 +55,12 @@ func Check(ctx context.Context, modules fs.FS, dir string, w io.Writer) error {
 	}
 	changes := Diff(old, now)
 	if len(changes) == 0 {
+		now.writeTotals(w)
 		fmt.Fprintf(w, "gate: the work of %d cases is as recorded (%d rows each)\n", len(now.Cases), now.Rows)
 		return nil
 	}
 	WriteChanges(w, changes, now.Rows)
+	now.writeTotals(w)
 	return fmt.Errorf("gate: %w; if that is meant, accept it with -update", ErrChanged)
 }
 
@@ -93,8 +95,22 @@ func Update(ctx context.Context, modules fs.FS, dir, dsn string, w io.Writer) er
 	if err := os.WriteFile(path, append(text, '\n'), 0o644); err != nil {
 		return fmt.Errorf("gate: %w", err)
 	}
+	now.writeTotals(w)
 	fmt.Fprintf(w, "gate: %s written\n", path)
 	return nil
+}
+
+// writeTotals writes what moving a row costs each guest.
+func (f *File) writeTotals(w io.Writer) {
+	rows := float64(max(f.Rows, 1))
+	for _, name := range slices.Sorted(maps.Keys(f.Cases)) {
+		for _, side := range []string{"source", "dest"} {
+			work := f.Cases[name].Work
+			fmt.Fprintf(w, "%-7s %-6s %10.1f instructions/row  %6d host calls  %4d statements  %8.1f B/row to the server\n", name, side,
+				float64(work[side+" guest instructions"])/rows, work[side+" host calls"], work[side+" statements"],
+				float64(work[side+" server bytes sent"])/rows)
+		}
+	}
 }
 
 func readFile(path string) (*File, error) {
