@@ -38,20 +38,21 @@ func (r *run) attempt(parent context.Context, streams []int) error {
 	// is unknown is worse than whatever came first.
 	var wg sync.WaitGroup
 	var mu sync.Mutex
-	var unknown error
+	var failed, unknown error
 	start := func(work func() error) {
 		wg.Go(func() {
 			err := work()
 			if err == nil {
 				return
 			}
+			cancel(err)
+			mu.Lock()
+			defer mu.Unlock()
+			failed = context.Cause(ctx)
 			var stage *StageError
 			if errors.As(err, &stage) && stage.CommitState == abi.CommitUnknown {
-				mu.Lock()
 				unknown = err
-				mu.Unlock()
 			}
-			cancel(err)
 		})
 	}
 	if r.options.Feed != nil {
@@ -74,7 +75,7 @@ func (r *run) attempt(parent context.Context, streams []int) error {
 	if unknown != nil {
 		return unknown
 	}
-	return context.Cause(ctx)
+	return failed // not the context's: it may have ended after all was done
 }
 
 // attempt is the state the goroutines of one attempt share.
@@ -130,8 +131,9 @@ func (a *attempt) runStage(i int) error {
 			if err := s.run(name, a.run.plan.runs[index], in, out); err != nil {
 				return err
 			}
-			if err := a.finish(i, index, &c, &s.inst.Counters, s.inst.Metrics[abi.MetricRowsWritten]-written); err != nil {
-				return err
+			a.finish(i, index, &c, &s.inst.Counters, s.inst.Metrics[abi.MetricRowsWritten]-written)
+			if out != nil {
+				out.Close() // after the books: the last stage closes them
 			}
 		}
 		return nil
@@ -145,7 +147,7 @@ func (a *attempt) runStage(i int) error {
 
 // finish books what one stage did for one stream. The last stage's word is the
 // commit.
-func (a *attempt) finish(i, index int, before, after *hostfuncs.Counters, written int64) error {
+func (a *attempt) finish(i, index int, before, after *hostfuncs.Counters, written int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 
@@ -158,13 +160,11 @@ func (a *attempt) finish(i, index int, before, after *hostfuncs.Counters, writte
 			s.RowsRead, s.BytesRead = after.InRows-before.InRows, after.InBytes-before.InBytes
 		}
 	}
-	if r.plan.stages[i].role != abi.RoleDestination {
-		return nil
+	if r.plan.stages[i].role == abi.RoleDestination {
+		s.RowsWritten = written
+		s.BytesWritten = after.InBytes - before.InBytes
+		r.committed(a.ctx, index)
 	}
-	s.RowsWritten = written
-	s.BytesWritten = after.InBytes - before.InBytes
-	s.Committed = true
-	return r.record(context.WithoutCancel(a.ctx), index, StatusCompleted, nil)
 }
 
 // feed puts the messages of RunOptions.Feed into the first link.
@@ -205,6 +205,7 @@ func (a *attempt) capture() error {
 			err = f.Decode(message)
 			f.Release()
 			if err == nil {
+				a.run.captured = true
 				err = a.run.options.Capture(s.Name, message, rows)
 			}
 			if err != nil {
@@ -212,12 +213,8 @@ func (a *attempt) capture() error {
 			}
 		}
 		a.mu.Lock()
-		s.Committed = true
-		err := a.run.record(context.WithoutCancel(a.ctx), index, StatusCompleted, nil)
+		a.run.committed(a.ctx, index)
 		a.mu.Unlock()
-		if err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -163,6 +163,7 @@ func TestFailuresAreTyped(t *testing.T) {
 		{"endless recursion", []string{"mode: recurse-run", "resources:", "max_memory: 64mb", "max_batch_bytes: 1mb"}, wasm, []string{"source (chaos-source)", "run"}},
 		{"plain error", []string{"mode: error-run"}, all, []string{"plain error"}},
 		{"described error", []string{"mode: config-open"}, all, []string{"mode is bad really", "choose another"}},
+		{"cancelled by itself", []string{"dest:", "mode: lie-run"}, all, []string{`destination (chaos-dest), stream "numbers"`, "says that the run was cancelled, which it was not"}},
 		{"stream without end", []string{"mode: no-end"}, all, []string{"before its end-of-stream mark"}},
 		{"row lost", []string{"dest:", "mode: lose-row"}, all, []string{"confirmed 999 rows of 1000", "unknown whether"}},
 		{"batch over the limit", []string{"size: 2000000", "resources:", "max_batch_bytes: 1mb"}, all, []string{"a batch of 2000000 bytes is over the limit of 1048576 bytes", "raise resources.max_batch_bytes"}},
@@ -407,10 +408,100 @@ func TestRetry(t *testing.T) {
 		t.Errorf("records = %v, want %v", got, want)
 	}
 
+	// Each connector of each pipeline has keys of its own, whatever the names.
+	state := &fileState{}
+	p.Name = "chaos/destination"
+	if _, err := e.Run(t.Context(), p, engine.RunOptions{State: state}); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok, _ := state.Get(t.Context(), `"chaos/destination"/destination/failures`); !ok {
+		t.Error("the key does not say where the pipeline's name ends")
+	}
+
 	p.Resources.MaxRetries = 1
 	res, err = e.Run(t.Context(), p, engine.RunOptions{State: &fileState{}})
 	if err == nil || res.Retries != 1 || !strings.Contains(err.Error(), "busy, try again") {
 		t.Errorf("with one retry allowed: %d retries, error %v", res.Retries, err)
+	}
+}
+
+// Once every stream is committed the run is complete, whatever happens while
+// the connectors are closed: told otherwise, somebody would run it again.
+func TestWhatHappensAfterTheLastCommit(t *testing.T) {
+	for _, settings := range [][]string{{"mode: error-close"}, {"dest:", "mode: panic-close"}, {"dest:", "mode: wait-close"}, {"dest:", "mode: deaf-close"}} {
+		e := newEngine(t, engine.Native, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(100*time.Millisecond, cancel)
+		rec := &recorder{}
+		res, err := e.Run(ctx, parse(t, settings...), engine.RunOptions{Recorder: rec})
+		if err != nil || !res.Streams[0].Committed {
+			t.Errorf("%v: streams %+v, error %v, want a completed run", settings, res.Streams, err)
+		}
+		if got := rec.statuses(); !slices.Equal(got, []engine.RunStatus{engine.StatusRunning, engine.StatusCompleted}) {
+			t.Errorf("%v: records = %v", settings, got)
+		}
+	}
+}
+
+// A record is complete when it is written, though several stages count for it.
+func TestRecordsAreComplete(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // makes the destination overtake the source often
+	e := newEngine(t, engine.Native, nil)
+	for range 200 {
+		rec := &recorder{}
+		if _, err := e.Run(t.Context(), parse(t, "batches: 1"), engine.RunOptions{Recorder: rec}); err != nil {
+			t.Fatal(err)
+		}
+		if r := rec.records[1]; r.RowsRead != 100 || r.RowsWritten != 100 || r.BytesRead != r.BytesWritten {
+			t.Fatalf("record = %+v, want 100 rows read and written", r)
+		}
+	}
+}
+
+// A record that cannot be written does not stop rows from moving, and the error
+// says that they have moved.
+func TestRecorderFails(t *testing.T) {
+	two := "streams: [{name: a, sync_mode: full_refresh}, {name: b, sync_mode: full_refresh}]"
+	e := newEngine(t, engine.Native, nil)
+
+	rec := &recorder{fail: func(r engine.RunRecord) bool { return r.Stream == "b" && r.Status == engine.StatusRunning }}
+	_, err := e.Run(t.Context(), parse(t, two), engine.RunOptions{Recorder: rec})
+	if err == nil || !strings.Contains(err.Error(), "nothing was started") {
+		t.Errorf("without a record at the start: error = %v", err)
+	}
+	if got := rec.statuses(); !slices.Equal(got, []engine.RunStatus{engine.StatusRunning, engine.StatusFailed}) {
+		t.Errorf("records = %v, want the one that was begun to be closed", got)
+	}
+
+	rec = &recorder{fail: func(r engine.RunRecord) bool { return r.Stream == "a" && r.Status != engine.StatusRunning }}
+	res, err := e.Run(t.Context(), parse(t, two), engine.RunOptions{Recorder: rec})
+	if err == nil || !strings.Contains(err.Error(), "every stream was committed") || !strings.Contains(err.Error(), "disk full") {
+		t.Errorf("without a record at the end: error = %v", err)
+	}
+	if !res.Streams[0].Committed || !res.Streams[1].Committed {
+		t.Errorf("streams = %+v", res.Streams)
+	}
+
+	failed := 0
+	rec = &recorder{fail: func(r engine.RunRecord) bool {
+		failed++
+		return failed == 3 // the first to be finished, once
+	}}
+	if _, err := e.Run(t.Context(), parse(t, two), engine.RunOptions{Recorder: rec}); err != nil {
+		t.Errorf("with a record that could be written later: error = %v", err)
+	}
+}
+
+// What was captured cannot be taken back, so there is no second try.
+func TestCaptureIsNotRetried(t *testing.T) {
+	e := newEngine(t, engine.Native, nil)
+	messages := 0
+	_, err := e.Run(t.Context(), parse(t, "mode: transient-run"), engine.RunOptions{
+		State:   &fileState{},
+		Capture: func(string, []byte, int) error { messages++; return nil },
+	})
+	if err == nil || messages > 7 {
+		t.Errorf("%d messages of the 7 before the failure were captured, error %v", messages, err)
 	}
 }
 
@@ -498,6 +589,7 @@ func TestLoadSources(t *testing.T) {
 // recorder is a Recorder that remembers.
 type recorder struct {
 	mu      sync.Mutex
+	fail    func(engine.RunRecord) bool // nil: never
 	records []engine.RunRecord
 }
 
@@ -508,6 +600,9 @@ func (r *recorder) Finish(_ context.Context, rec engine.RunRecord) error { retur
 func (r *recorder) add(rec engine.RunRecord) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.fail != nil && r.fail(rec) {
+		return errors.New("disk full")
+	}
 	r.records = append(r.records, rec)
 	return nil
 }

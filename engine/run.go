@@ -27,17 +27,20 @@ type RunOptions struct {
 	Recorder Recorder
 
 	// Capture takes the place of the destination: it gets every Arrow IPC
-	// message of every stream, valid during the call. Its error ends the run.
+	// message of every stream, valid during the call. Its error ends the run, and
+	// so does any other once it was called: it could not take anything back.
 	Capture func(stream string, message []byte, rows int) error
 	// Feed takes the place of the source: it yields Arrow IPC messages with
 	// their rows, schema first and end-of-stream mark last, and may be ranged
 	// over again by a retry. The pipeline must have one stream.
 	Feed iter.Seq2[[]byte, int]
-	// Tap sees every message the destination is given, valid during the call.
+	// Tap sees every message the destination is given, valid during the call;
+	// those of a stream that is tried again come again, schema first.
 	Tap func(stream string, message []byte, rows int) error
 }
 
-// Recorder keeps records of runs. Finish is called once for each Start.
+// Recorder keeps records of runs. Finish is called for each Start, again if it
+// failed.
 type Recorder interface {
 	Start(ctx context.Context, r RunRecord) error
 	Finish(ctx context.Context, r RunRecord) error
@@ -106,6 +109,9 @@ type run struct {
 	started time.Time
 	result  *Result
 	shown   showing
+
+	recorded []bool // by stream: its record is finished
+	captured bool   // Capture was called
 }
 
 func (r *run) do(ctx context.Context) (err error) {
@@ -115,29 +121,63 @@ func (r *run) do(ctx context.Context) (err error) {
 		r.result.CPU = cpuTime() - cpu
 	}()
 
+	r.recorded = make([]bool, len(r.result.Streams))
 	for i := range r.result.Streams {
 		if err := r.record(ctx, i, StatusRunning, nil); err != nil {
-			return fmt.Errorf("record of the run: %w", err)
+			err = fmt.Errorf("the run cannot be recorded, so nothing was started: %w", err)
+			for j := range i {
+				err = errors.Join(err, r.record(context.WithoutCancel(ctx), j, StatusFailed, err))
+			}
+			return err
 		}
 	}
 	stop := r.watch()
 	err = r.attempts(ctx)
 	stop()
-
-	// Whatever ended the run, its records must not stay open.
-	status := StatusFailed
-	if ctx.Err() != nil {
-		status = StatusCancelled
-	}
-	for i, s := range r.result.Streams {
-		if s.Committed {
-			continue
-		}
-		if rerr := r.record(context.WithoutCancel(ctx), i, status, err); rerr != nil {
-			err = errors.Join(err, fmt.Errorf("record of the run: %w", rerr))
-		}
+	if rerr := r.finishRecords(ctx, err); rerr != nil {
+		err = errors.Join(err, rerr)
 	}
 	return err
+}
+
+// finishRecords closes the records that are still open, whatever ended the run:
+// those of streams that were not committed because of cause, and those that
+// could not be written before.
+func (r *run) finishRecords(ctx context.Context, cause error) (err error) {
+	failed := StatusFailed
+	if ctx.Err() != nil {
+		failed = StatusCancelled
+	}
+	for i, s := range r.result.Streams {
+		var rerr error
+		switch {
+		case r.recorded[i]:
+		case s.Committed:
+			rerr = r.record(context.WithoutCancel(ctx), i, StatusCompleted, nil)
+		default:
+			rerr = r.record(context.WithoutCancel(ctx), i, failed, cause)
+		}
+		if rerr != nil && err == nil { // the others fail for the same reason
+			err = rerr
+		}
+	}
+	switch {
+	case err == nil:
+		return nil
+	case cause == nil:
+		return fmt.Errorf("every stream was committed, but its record cannot be written: %w", err)
+	}
+	return fmt.Errorf("nor can the run's record be written: %w", err)
+}
+
+// committed notes that stream i is there.
+func (r *run) committed(ctx context.Context, i int) {
+	r.result.Streams[i].Committed = true
+	if err := r.record(context.WithoutCancel(ctx), i, StatusCompleted, nil); err != nil {
+		r.engine.opt.Log.Warn("a record cannot be written; it is tried again at the end", "reason", err)
+		return
+	}
+	r.recorded[i] = true
 }
 
 // attempts runs the streams, again where that may help.
@@ -161,7 +201,7 @@ func (r *run) attempts(ctx context.Context) error {
 			return r.cancelled(ctx, err)
 		}
 		var stage *StageError
-		if !errors.As(err, &stage) || !stage.Retryable() || r.result.Retries >= r.plan.pipeline.Resources.MaxRetries {
+		if r.captured || !errors.As(err, &stage) || !stage.Retryable() || r.result.Retries >= r.plan.pipeline.Resources.MaxRetries {
 			return err
 		}
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/pprof"
+	"strconv"
 
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs"
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
@@ -47,7 +48,7 @@ func (e *Engine) newStage(ctx context.Context, p *stagePlan, o *stageOptions) *s
 		BrokerName:  p.brokerName,
 		Broker:      p.broker,
 		State:       o.state,
-		StatePrefix: o.pipeline + "/" + p.name + "/",
+		StatePrefix: strconv.Quote(o.pipeline) + "/" + p.name + "/",
 		Checkpoint:  o.checkpoint,
 		Log: func(level abi.LogLevel, line string) {
 			log.Log(ctx, slogLevel(level), line, "stage", p.name, "connector", p.connector)
@@ -88,9 +89,12 @@ func (s *stage) do(ctx context.Context, a *allowance, work func() error) (result
 			err = work()
 		}
 		if err == nil {
-			err = s.call(abi.ExportClose)
-		}
-		if err != nil {
+			// The work is done and, at a destination, visible: who is told that it
+			// failed does it again.
+			if cerr := s.call(abi.ExportClose); cerr != nil && !s.inst.Cancelled() {
+				s.engine.opt.Log.Warn("connector did not close in order", "reason", s.describe(cerr))
+			}
+		} else {
 			err = s.describe(err)
 		}
 		result = s.end()
@@ -152,6 +156,9 @@ func (s *stage) call(export string) error {
 		return clean(&described)
 	}
 	if abi.Status(status) == abi.Cancelled {
+		if !s.inst.Cancelled() {
+			return fmt.Errorf("connector's %s says that the run was cancelled, which it was not", export)
+		}
 		return context.Canceled
 	}
 	return fmt.Errorf("connector's %s: %w", export, abi.Status(status))
@@ -166,7 +173,7 @@ func clean(e *abi.Error) *abi.Error {
 }
 
 // run moves one stream through this stage. The links are nil at the ends of
-// the pipeline.
+// the pipeline; the one behind is the caller's to close.
 func (s *stage) run(stream string, request []byte, in, out *hostfuncs.Link) error {
 	s.stream = stream
 	rowsIn, written := s.inst.Counters.InRows, s.inst.Metrics[abi.MetricRowsWritten]
@@ -188,9 +195,6 @@ func (s *stage) run(stream string, request []byte, in, out *hostfuncs.Link) erro
 		if got != want {
 			return s.broken(fmt.Sprintf("destination confirmed %d rows of %d it was given", got, want))
 		}
-	}
-	if out != nil {
-		out.Close()
 	}
 	s.stream = ""
 	s.inst.Clock.SetPhase(abi.PhaseSetup)

@@ -177,6 +177,9 @@ func (i *Instance) ErrorPhase() abi.Phase {
 	return i.Clock.phase
 }
 
+// Cancelled reports whether the run is over for the guest.
+func (i *Instance) Cancelled() bool { return i.ctx.Err() != nil }
+
 // Progress returns the rows and Arrow IPC bytes that passed so far: emitted by
 // a source, received by a destination. It may be called from any goroutine.
 func (i *Instance) Progress() (rows, bytes int64) { return i.rows.Load(), i.bytes.Load() }

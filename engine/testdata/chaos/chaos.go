@@ -70,6 +70,8 @@ func (b *base) misbehave(when string) error {
 		for b.h.Yield() == nil {
 		}
 		return nil // as one whose last call had its answer before the cancellation
+	case "lie-" + when:
+		return abi.Cancelled
 	case "config-" + when:
 		return &abi.Error{Category: abi.CategoryConfig, Message: "mode is bad\nreally", Field: "mode", Hint: "choose another"}
 	case "error-" + when:
