@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -158,9 +159,11 @@ func Diff(old, now *File) []Change {
 	for _, name := range slices.Sorted(maps.Keys(union(old.Cases, now.Cases))) {
 		a, b := old.Cases[name], now.Cases[name]
 		list = append(list, diff(name, false, "", a.Work, b.Work)...)
+		functions := len(list)
 		for _, connector := range slices.Sorted(maps.Keys(union(a.Functions, b.Functions))) {
 			list = append(list, diff(name, true, connector+" ", a.Functions[connector], b.Functions[connector])...)
 		}
+		slices.SortStableFunc(list[functions:], bySize)
 	}
 	return list
 }
@@ -172,11 +175,12 @@ func diff(name string, function bool, prefix string, a, b map[string]int64) []Ch
 			list = append(list, Change{name, prefix + what, function, a[what], b[what]})
 		}
 	}
-	slices.SortStableFunc(list, func(x, y Change) int {
-		return int(abs(y.New-y.Old) - abs(x.New-x.Old))
-	})
+	slices.SortStableFunc(list, bySize)
 	return list
 }
+
+// bySize orders the largest difference first.
+func bySize(x, y Change) int { return cmp.Compare(abs(y.New-y.Old), abs(x.New-x.Old)) }
 
 func union[V any](a, b map[string]V) map[string]V {
 	u := maps.Clone(a)
@@ -189,10 +193,25 @@ func union[V any](a, b map[string]V) map[string]V {
 
 func abs(n int64) int64 { return max(n, -n) }
 
+// shownFunctions is how many functions of a case are named, those that changed
+// most. A collection more or less touches some hundred.
+const shownFunctions = 20
+
 // WriteChanges writes a table of changes, functions as instructions per row.
 func WriteChanges(w io.Writer, changes []Change, rows int) {
+	functions := make(map[string]int)
+	defer func() {
+		for _, name := range slices.Sorted(maps.Keys(functions)) {
+			if more := functions[name] - shownFunctions; more > 0 {
+				fmt.Fprintf(w, "  %-7s %d more functions changed less\n", name, more)
+			}
+		}
+	}()
 	for _, c := range changes {
 		if c.Function {
+			if functions[c.Case]++; functions[c.Case] > shownFunctions {
+				continue
+			}
 			fmt.Fprintf(w, "  %-7s %10.1f -> %10.1f  instructions/row  %s  %s\n", c.Case,
 				float64(c.Old)/float64(rows), float64(c.New)/float64(rows), percent(c), strings.TrimSpace(c.What))
 			continue

@@ -80,12 +80,25 @@ func (r recorder) Open(ctx context.Context, target string) (broker.Conn, error) 
 type recordedConn struct {
 	broker.Conn
 	reads *[][]byte
+	going bool // the server is still answering what was written last
 }
 
+// Read joins what belongs to one answer: how the network had cut it would
+// otherwise be in the recording, and with it a difference between any two.
 func (c *recordedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	*c.reads = append(*c.reads, append([]byte(nil), p[:n]...))
+	if last := len(*c.reads) - 1; c.going && n > 0 {
+		(*c.reads)[last] = append((*c.reads)[last], p[:n]...)
+	} else {
+		*c.reads = append(*c.reads, append([]byte(nil), p[:n]...))
+	}
+	c.going = n > 0
 	return n, err
+}
+
+func (c *recordedConn) Write(p []byte) (int, error) {
+	c.going = false
+	return c.Conn.Write(p)
 }
 
 // Ready hides what is waiting: replayed, nothing waits before it is asked for.

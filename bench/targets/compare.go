@@ -324,6 +324,10 @@ func progress(w io.Writer) func(compare.Progress) {
 			fmt.Fprintf(w, "measuring %d suspects again\n", p.Cases)
 		}
 		last, block = time.Now(), p.Block
+		if p.Rounds == 0 {
+			fmt.Fprintf(w, "round %d, to learn how long the %d cases take: %s\n", p.Round, p.Cases, p.Case)
+			return
+		}
 		fmt.Fprintf(w, "round %d of at most %d, %d of %d cases open, at most %v left: %s\n",
 			p.Round, p.Rounds, p.Open, p.Cases, p.Left.Round(time.Second), p.Case)
 	}
