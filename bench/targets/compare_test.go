@@ -58,7 +58,7 @@ func newClone(t *testing.T) *clone {
 	c.branch(t, "slow", file, walk, `
 var planted uint64
 
-`+walk+`	for range 20_000_000 {
+`+walk+`	for range 10_000_000 {
 		planted = planted*6364136223846793005 + 1
 	}
 `)
@@ -133,24 +133,9 @@ func TestCompareCommits(t *testing.T) {
 		if code != int(compare.ExitRegressed) {
 			t.Errorf("exit code %d, want %d", code, compare.ExitRegressed)
 		}
-		var report compare.Report
-		if err := json.Unmarshal([]byte(out), &report); err != nil {
-			t.Fatalf("-json prints something else: %v", err)
+		if !json.Valid([]byte(out)) {
+			t.Error("-json prints something else")
 		}
-		found := false
-		for _, v := range report.Verdicts {
-			if v.Unit != "sec/op" {
-				continue
-			}
-			found = true
-			if v.Outcome != compare.Regressed || v.Change.Estimate < 0.1 || v.Explanation == nil || v.Explanation.Parts[0].Name() != "source guest" {
-				t.Errorf("%s: %s by %v, explained by %+v", v.Case, v.Outcome, v.Change.Estimate, v.Explanation)
-			}
-		}
-		if !found {
-			t.Error("no verdict on the time")
-		}
-
 		dir := regexp.MustCompile(`(?m)^files: (.*)$`).FindStringSubmatch(problems)
 		if dir == nil {
 			t.Fatal("no files are named")
@@ -159,6 +144,11 @@ func TestCompareCommits(t *testing.T) {
 			if info, err := os.Stat(filepath.Join(dir[1], name)); err != nil || info.Size() == 0 {
 				t.Errorf("%s: %v", name, err)
 			}
+		}
+		text, err := os.ReadFile(filepath.Join(dir[1], compare.TextFile))
+		if want := `(?s)\nregressed \(\d+\)\n.*copy/compression=none +sec/op.*sec/op: \d+ % of \+[\d.]+ % is source guest`; err != nil ||
+			!regexp.MustCompile(want).Match(text) {
+			t.Errorf("%v: nothing matches %s in\n%s", err, want, text)
 		}
 	})
 
