@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"github.com/rapidbyte-go/rapidbyte/bench/targets"
 )
@@ -45,4 +46,37 @@ func Run(ctx context.Context, file string, rows *int) error {
 		return err
 	}
 	return repo.Run(ctx, file, targets.RunOptions{Rows: rows})
+}
+
+// Compare says whether HEAD is slower than BASE (two refs, or "." for the working tree), and why.
+func Compare(ctx context.Context, base, head string, rounds *int, rows, load, compression *string, threshold *float64,
+	budget *time.Duration, strict, json, aot, force *bool, cases *string, seed *int) error {
+	repo, err := targets.Here()
+	if err != nil {
+		return err
+	}
+	return repo.Compare(ctx, base, head, targets.CompareOptions{
+		Rounds: rounds, Rows: rows, Load: load, Compression: compression, Threshold: threshold, Budget: budget,
+		Strict: strict, JSON: json, AOT: aot, Force: force, Cases: cases, Seed: seed,
+	})
+}
+
+// Noise measures HEAD against itself and keeps what this machine can resolve.
+func Noise(ctx context.Context, rounds *int, rows, load, compression *string, budget *time.Duration, aot *bool, cases *string) error {
+	repo, err := targets.Here()
+	if err != nil {
+		return err
+	}
+	return repo.Noise(ctx, targets.CompareOptions{
+		Rounds: rounds, Rows: rows, Load: load, Compression: compression, Budget: budget, AOT: aot, Cases: cases,
+	})
+}
+
+// Gate compares the exact work of the guests with the checked-in file; -update accepts a change.
+func Gate(ctx context.Context, update *bool) error {
+	repo, err := targets.Here()
+	if err != nil {
+		return err
+	}
+	return repo.Gate(ctx, update != nil && *update)
 }

@@ -14,6 +14,9 @@ import (
 // BenchmarkPipeline moves the rows from table to table through the connectors,
 // everything warm.
 func BenchmarkPipeline(b *testing.B) {
+	if listed(b, lab.Grid.Pipelines) {
+		return
+	}
 	env := require(b)
 	measure(b, env, env.Grid.Pipelines(), env.PipelineTrial)
 }
@@ -24,6 +27,9 @@ var errNothingCompiled = errors.New("only the compiled runtime compiles")
 // BenchmarkPipelineCold does the same with an engine made for the run: with
 // nothing compiled yet, and with compiled modules on disk.
 func BenchmarkPipelineCold(b *testing.B) {
+	if listed(b, lab.Grid.Colds) {
+		return
+	}
 	env := require(b)
 	if env.Grid.Runtime != "compiled" {
 		skip(b, errNothingCompiled)
@@ -44,18 +50,27 @@ func BenchmarkPipelineCold(b *testing.B) {
 
 // BenchmarkFloor moves the same rows without WebAssembly and without Arrow.
 func BenchmarkFloor(b *testing.B) {
+	if listed(b, lab.Grid.Floors) {
+		return
+	}
 	env := require(b)
 	measure(b, env, env.Grid.Floors(), env.FloorTrial)
 }
 
 // BenchmarkSource reads the rows into Arrow batches and drops them.
 func BenchmarkSource(b *testing.B) {
+	if listed(b, lab.Grid.Sources) {
+		return
+	}
 	env := require(b)
 	measure(b, env, env.Grid.Sources(), env.SourceTrial)
 }
 
 // BenchmarkDest writes Arrow batches that were made beforehand.
 func BenchmarkDest(b *testing.B) {
+	if listed(b, lab.Grid.Dests) {
+		return
+	}
 	env := require(b)
 	measure(b, env, env.Grid.Dests(), env.DestTrial)
 }
@@ -78,6 +93,9 @@ func measure(b *testing.B, env *lab.Env, cases []lab.Case, trial func(context.Co
 
 // BenchmarkCodec compresses and decompresses one batch as the source makes it.
 func BenchmarkCodec(b *testing.B) {
+	if listed(b, lab.Grid.Codecs) {
+		return
+	}
 	env := require(b)
 	source, err := env.Source(b.Context(), env.Grid.Rows[len(env.Grid.Rows)-1])
 	if err != nil {
@@ -133,6 +151,9 @@ func BenchmarkCodec(b *testing.B) {
 // BenchmarkHostCall calls one host function over and over from a guest.
 // call-ns/op is the price of one call; ns/op that of all calls of one operation.
 func BenchmarkHostCall(b *testing.B) {
+	if listed(b, lab.Grid.HostCalls) {
+		return
+	}
 	env := require(b)
 	for _, c := range env.Grid.HostCalls() {
 		b.Run(c.Sub(), func(b *testing.B) {
@@ -165,6 +186,9 @@ func BenchmarkHostCall(b *testing.B) {
 // BenchmarkModuleLoad makes a connector ready to run: compiling it, reading it
 // compiled from disk, or having it already.
 func BenchmarkModuleLoad(b *testing.B) {
+	if listed(b, lab.Grid.ModuleLoads) {
+		return
+	}
 	env := require(b)
 	if env.Grid.Runtime != "compiled" {
 		skip(b, errNothingCompiled)

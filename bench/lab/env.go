@@ -120,13 +120,32 @@ func (e *Env) takeServer(ctx context.Context) (err error) {
 		return fmt.Errorf("lab: lock the server: %w", err)
 	}
 
+	e.Machine.Storage = storage(ctx, e.lock)
+	return nil
+}
+
+// MachineOf describes this machine as the suite does that uses the server at
+// dsn: with the file system its data is on, if that is here.
+func MachineOf(ctx context.Context, dsn string) (Machine, error) {
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return Machine{}, fmt.Errorf("lab: connect to the server: %w", err)
+	}
+	m := ThisMachine()
+	m.Storage = storage(ctx, conn)
+	return m, conn.Close(ctx)
+}
+
+// storage returns the type of the file system the server's data is on, "" if it
+// does not tell or is on another machine.
+func storage(ctx context.Context, conn *pgx.Conn) string {
 	var data string
 	var pid int
-	if e.lock.QueryRow(ctx, "SELECT current_setting('data_directory', true), pg_backend_pid()").Scan(&data, &pid) == nil &&
-		postmasterOf(pid, e.lock.Config().Database) != 0 {
-		e.Machine.Storage = storageOf(data)
+	err := conn.QueryRow(ctx, "SELECT current_setting('data_directory', true), pg_backend_pid()").Scan(&data, &pid)
+	if err != nil || postmasterOf(pid, conn.Config().Database) == 0 {
+		return ""
 	}
-	return nil
+	return storageOf(data)
 }
 
 // Close gives everything back: connections, compiled modules, temporary files,

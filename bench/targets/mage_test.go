@@ -31,7 +31,7 @@ func mage(t *testing.T, args ...string) (code int, output string) {
 
 func TestMageListsTargets(t *testing.T) {
 	code, out := mage(t, "-l")
-	for _, want := range []string{"bench ", "build ", "run ", "test "} {
+	for _, want := range []string{"bench ", "build ", "compare ", "gate ", "noise ", "run ", "test "} {
 		if code != 0 || !strings.Contains(out, "\n  "+want) {
 			t.Errorf("exit code %d and no %q in\n%s", code, want, out)
 		}
@@ -50,6 +50,11 @@ func TestMageDeliversExitCodesAndFlags(t *testing.T) {
 		{[]string{"run", "none.yaml"}, 2, "none.yaml"},
 		{[]string{"run"}, 2, "not enough arguments"},
 		{[]string{"launch"}, 2, "launch"},
+		{[]string{"compare", "HEAD"}, 2, "not enough arguments"},
+		{[]string{"compare", "HEAD", "HEAD", "-rows=none"}, 2, `BENCH_ROWS="none"`},
+		{[]string{"compare", "HEAD", "no-such-ref"}, 1, "no-such-ref"},
+		{[]string{"compare", "HEAD", "HEAD"}, 0, "the same commit"},
+		{[]string{"noise", "-rounds=0"}, 2, "-rounds"},
 	} {
 		code, out := mage(t, tt.args...)
 		if code != tt.code || !strings.Contains(out, tt.want) {
@@ -64,7 +69,22 @@ func TestMageLeavesNothingBehindOnInterrupt(t *testing.T) {
 	if _, err := os.Stat("/proc/self"); err != nil {
 		t.Skip("needs the proc file system to look for processes")
 	}
+	for _, tt := range []struct {
+		args []string
+		text string // that says it is under way
+	}{
+		{[]string{"bench", "-rows=2000", "-iters=100000"}, "pg-version:"},
+		{[]string{"compare", "HEAD", "HEAD", "-force", "-rows=2000", "-load=copy", "-compression=none", "-rounds=500"}, "round 1"},
+	} {
+		t.Run(tt.args[0], func(t *testing.T) { testInterrupt(t, tt.text, tt.args...) })
+	}
+}
+
+func testInterrupt(t *testing.T, text string, args ...string) {
 	r, _, _ := here(t)
+	if _, err := os.Stat(filepath.Join(r.Dir, ".git")); err != nil && args[0] == "compare" {
+		t.Skip("not in a git repository")
+	}
 	temp, err := os.MkdirTemp("/tmp", "mage-") // t.TempDir is closed to the server's account
 	if err != nil {
 		t.Fatal(err)
@@ -74,12 +94,12 @@ func TestMageLeavesNothingBehindOnInterrupt(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	cmd := exec.Command("go", "tool", "mage", "bench", "-rows=2000", "-iters=100000")
+	cmd := exec.Command("go", append([]string{"tool", "mage"}, args...)...)
 	cmd.Dir = r.Dir
 	cmd.Env = append(os.Environ(), "TMPDIR="+temp, "GOTMPDIR="+t.TempDir(), "BENCH_RESULTS=off",
 		"RAPIDBYTE_PG=local", "RAPIDBYTE_PG_DSN=", "RAPIDBYTE_PG_HANDED=")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	started := &watch{text: "pg-version:", seen: make(chan struct{})}
+	started := &watch{text: text, seen: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = started, started
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -109,6 +129,12 @@ func TestMageLeavesNothingBehindOnInterrupt(t *testing.T) {
 		left, err := filepath.Glob(filepath.Join(temp, "rapidbyte-*"))
 		return err == nil && len(left) == 0
 	})
+	waitFor(t, "its processes to end", func() bool { return processes(temp) == 0 })
+	trees := exec.Command("git", "-c", "safe.directory=*", "worktree", "list")
+	trees.Dir = r.Dir
+	if out, err := trees.Output(); args[0] == "compare" && (err != nil || strings.Contains(string(out), temp)) {
+		t.Errorf("%v: a worktree is left:\n%s", err, out)
+	}
 }
 
 // servers counts the processes whose command line names dir.
@@ -118,6 +144,20 @@ func servers(dir string) int {
 	for _, file := range files {
 		line, _ := os.ReadFile(file)
 		if bytes.Contains(line, []byte(dir)) && bytes.Contains(line, []byte("postgres")) {
+			n++
+		}
+	}
+	return n
+}
+
+// processes counts the processes that work in dir or below, or were told of it.
+func processes(dir string) int {
+	found, _ := filepath.Glob("/proc/[0-9]*")
+	n := 0
+	for _, process := range found {
+		cwd, _ := os.Readlink(filepath.Join(process, "cwd"))
+		line, _ := os.ReadFile(filepath.Join(process, "cmdline"))
+		if strings.HasPrefix(cwd, dir) || bytes.Contains(line, []byte(dir)) {
 			n++
 		}
 	}

@@ -169,6 +169,13 @@ func (s *Server) handDown() {
 	os.Setenv(envHanded, s.Provider+" "+s.Profile)
 }
 
+// Started reports whether this process started the server, and so can restart it.
+func (s *Server) Started() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.server != nil
+}
+
 // Restart stops the server cleanly and starts it again on the same data, so that what it cached and scheduled is gone.
 // Open connections break, and DSN may change. A server that was given by its DSN cannot be restarted.
 func (s *Server) Restart(ctx context.Context) error {

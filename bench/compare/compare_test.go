@@ -1,0 +1,220 @@
+package compare
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/rapidbyte-go/rapidbyte/bench/compare/refs"
+)
+
+// Two commits, for real: git, the compiler, one process for each observation. A tenth more work is found and confirmed, on
+// both cases and in nothing else, and the exact counter decides by itself.
+func TestRefsFindsARegression(t *testing.T) {
+	r := newRepository(t)
+	r.git("checkout", "--quiet", "-b", "feature")
+	r.edit("lib/lib.go", "Factor = 1.00", "Factor = 1.10")
+	r.commit("slower")
+	r.edit("lib/lib.go", "Calls = 40", "Calls = 39")
+
+	started, closed, restarted := 0, 0, 0
+	c := r.config("main", "feature")
+	c.Env = []string{"FAKE_PG=local"}
+	c.Command = "go tool mage compare main feature"
+	c.Server = func(context.Context) (Server, error) {
+		started++
+		return Server{
+			Env:     []string{"FAKE_PG=quiet"},
+			Restart: func(context.Context) error { restarted++; return nil },
+			Close:   func() error { closed++; return nil },
+		}, nil
+	}
+	report, err := Refs(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Exit(false) != ExitRegressed || report.Counts.Improved != 0 || report.Counts.Inconclusive != 0 {
+		t.Errorf("exit %d, %+v", report.Exit(false), report.Counts)
+	}
+	for _, k := range []Case{fakeCopy, "Pipeline/rows=10/load=insert"} {
+		v := verdict(t, report, k, "sec/op")
+		if v.Outcome != Regressed || v.Change.Estimate < 0.095 || v.Change.Estimate > 0.105 || v.Change.Block != 2 {
+			t.Errorf("%s: %+v", k, v)
+		}
+		if got, want := v.Explanation.Text(0.1), "100 % of +10.0 % is dest guest"; got != want {
+			t.Errorf("%s: explained by %q, want %q", k, got, want)
+		}
+		if v := verdict(t, report, k, "hostcalls/op"); v.Outcome != Same {
+			t.Errorf("%s: the counter of the committed code is %s", k, v.Outcome)
+		}
+	}
+	if report.Tax == nil || report.Tax.Base < 1.9 || report.Tax.Base > 2.1 {
+		t.Errorf("tax %+v", report.Tax)
+	}
+	if report.Base.Name != "main" || report.Head.Subject != `"slower"` || report.Reproduce != c.Command+" -seed=1" || report.Config["pg-conf"] != "quiet" {
+		t.Errorf("header: %+v %+v %q %v", report.Base, report.Head, report.Reproduce, report.Config)
+	}
+	if started != 1 || closed != 1 || restarted != 1 {
+		t.Errorf("the server was started %d, restarted %d and closed %d times", started, restarted, closed)
+	}
+
+	// The working tree, with a change that is not committed.
+	c.Base, c.Head = "feature", "."
+	report, err = Refs(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := verdict(t, report, fakeCopy, "hostcalls/op"); v.Outcome != Improved || v.Head != 39 || !report.Head.Dirty {
+		t.Errorf("the working tree: %+v", v)
+	}
+	if v := verdict(t, report, fakeCopy, "sec/op"); v.Outcome != Same || report.Exit(true) != ExitOK {
+		t.Errorf("the time of the working tree: %s", v.Outcome)
+	}
+	r.clean()
+}
+
+// Equal code is not measured, so no server is started for it; unless it is asked for, which is how noise is measured.
+func TestRefsOfEqualCode(t *testing.T) {
+	r := newRepository(t)
+	r.git("checkout", "--quiet", "-b", "comment")
+	r.edit("lib/lib.go", "// Calls is", "// Calls, all of them of the same kind, is")
+	r.edit("lib/lib.go", "\nconst Calls", "\n//\n// There used to be more.\nconst Calls")
+	r.commit("a comment")
+
+	c := r.config("main", "comment")
+	c.Server = func(context.Context) (Server, error) { return Server{}, errors.New("must not be started") }
+	report, err := Refs(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(report.Identical, "no difference in the built code") || len(report.Verdicts) > 0 || report.Exit(true) != ExitOK {
+		t.Errorf("%q, %d verdicts, exit %d", report.Identical, len(report.Verdicts), report.Exit(true))
+	}
+
+	c = r.config("main", "main")
+	c.Force, c.Options.Every, c.Options.Rounds = true, true, 8
+	if report, err = Refs(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	noise, err := report.Noise(nil)
+	if err != nil || noise.Machine != "fake" || len(noise.Cells) != 3*2 {
+		t.Errorf("noise %+v, %v", noise, err)
+	}
+	r.clean()
+}
+
+func TestRefsErrors(t *testing.T) {
+	r := newRepository(t)
+	r.git("checkout", "--quiet", "-b", "broken")
+	r.edit("lib/lib.go", "Factor = 1.00", "Factor = missing")
+	r.commit("broken")
+	r.git("checkout", "--quiet", "-b", "changed", "main")
+	r.edit("lib/lib.go", "Factor = 1.00", "Factor = 1.01")
+	r.commit("changed")
+	r.git("checkout", "--quiet", "-b", "bare", "main")
+	r.git("rm", "--quiet", "-r", "bench")
+	r.commit("no suite")
+
+	for _, c := range []struct {
+		name       string
+		base, head string
+		misbehave  string
+		is         error
+		exit       Exit
+		says       string
+	}{
+		{"one name", "main", "", "", ErrUsage, ExitUsage, "two refs are needed"},
+		{"an unknown name", "main", "nonsense", "", refs.ErrUnknown, ExitError, `"nonsense"`},
+		{"a commit without a suite", "main", "bare", "", refs.ErrNoSuite, ExitError, "no folder bench"},
+		{"a commit that does not build", "main", "broken", "", nil, ExitError, "undefined: missing"},
+		{"wrong data", "main", "changed", "wrong data", ErrWrongData, ExitWrongData, "9 rows instead of 10"},
+		{"no server", "main", "changed", "skip", ErrSkipped, ExitError, "no server on this machine"},
+		{"a server lost", "main", "changed", "failure", nil, ExitError, "connection refused"},
+	} {
+		config := r.config(c.base, c.head)
+		config.Env = []string{"FAKE=" + c.misbehave}
+		report, err := Refs(t.Context(), config)
+		if report != nil || err == nil || c.is != nil && !errors.Is(err, c.is) || ExitOf(err) != c.exit || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v (exit %d), want exit %d and %q", c.name, err, ExitOf(err), c.exit, c.says)
+		}
+	}
+
+	config := r.config("main", "changed")
+	closed := false
+	config.Server = func(context.Context) (Server, error) {
+		return Server{Env: []string{"FAKE=failure"}, Close: func() error { closed = true; return nil }}, nil
+	}
+	if _, err := Refs(t.Context(), config); err == nil || !closed {
+		t.Errorf("after %v the server was closed: %v", err, closed)
+	}
+	config.Server = func(context.Context) (Server, error) { return Server{}, errors.New("no postgres found") }
+	if _, err := Refs(t.Context(), config); err == nil || !strings.Contains(err.Error(), "starting the server: no postgres found") {
+		t.Errorf("without a server: %v", err)
+	}
+	if _, err := Refs(canceled(), config); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled before the start: %v", err)
+	}
+	r.clean()
+}
+
+// Ctrl-C in the middle of a measurement: no worktree, no folder and no process stays behind, not even what the suite had
+// started by itself.
+func TestInterrupt(t *testing.T) {
+	r := newRepository(t)
+	r.edit("lib/lib.go", "Factor = 1.00", "Factor = 1.01")
+	r.commit("changed")
+	r.edit("lib/lib.go", "Factor = 1.01", "Factor = 1.02") // and "." is dirty
+	status := r.git("status", "--porcelain")
+
+	pids := filepath.Join(t.TempDir(), "pids")
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "COMPARE_TEST_VICTIM="+r.dir, "COMPARE_TEST_TEMP="+r.temp, "COMPARE_TEST_CACHE="+r.cache,
+		"TMPDIR="+r.temp, "FAKE=hang", "FAKE_PIDS="+pids)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Process.Kill()
+	processes := waitForPids(t, pids)
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	err := cmd.Wait()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != int(ExitError) || !strings.Contains(stderr.String(), "interrupt") {
+		t.Errorf("%v\n%s", err, stderr.String())
+	}
+	gone(t, processes)
+	r.clean()
+	if now := r.git("status", "--porcelain"); now != status {
+		t.Errorf("the working tree was %q and is %q", status, now)
+	}
+}
+
+// Only what is chosen is measured.
+func TestRefsSelect(t *testing.T) {
+	r := newRepository(t)
+	r.edit("lib/lib.go", "Factor = 1.00", "Factor = 1.01")
+	r.edit("bench/bench_test.go", "rows=10/load=copy/via=pgx", "rows=10/load=copy/via=psql")
+	r.commit("changed")
+	c := r.config("HEAD~1", "HEAD")
+	c.Select = "Pipeline/load=insert|Pipeline/rows=10/load=insert"
+	report, err := Refs(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Blocks[0].Series) != 1 {
+		t.Errorf("measured %d cases", len(report.Blocks[0].Series))
+	}
+	if want := "the two sides have different benchmark suites: a change may come from how it is measured"; !slices.Contains(report.Warnings, want) {
+		t.Errorf("warnings %q", report.Warnings)
+	}
+}

@@ -1,0 +1,19 @@
+//go:build unix
+
+package compare
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+)
+
+// running reports whether the process exists and is not merely waiting to be reaped.
+func running(pid int) bool {
+	if syscall.Kill(pid, 0) != nil {
+		return false
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err != nil || !strings.Contains(string(stat), ") Z ")
+}
