@@ -9,6 +9,7 @@ import (
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/broker"
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/frame"
+	"github.com/rapidbyte-go/rapidbyte/hostfuncs/plant"
 )
 
 // State is a pipeline's key-value store. Implementations are safe for use by
@@ -89,6 +90,8 @@ type Instance struct {
 	run     []byte       // the RunRequest as JSON; nil outside run
 	pending *frame.Frame // taken from in, not delivered yet
 	sawEOS  bool
+
+	due plant.Due // nothing without the build tag
 
 	conns    map[int32]*cancelConn
 	nextConn int32
