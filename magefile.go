@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"github.com/rapidbyte-go/rapidbyte/bench/targets"
 )
@@ -45,4 +46,14 @@ func Run(ctx context.Context, file string, rows *int) error {
 		return err
 	}
 	return repo.Run(ctx, file, targets.RunOptions{Rows: rows})
+}
+
+// Selftest proves that compare finds planted slowdowns and wrong rows, and nothing that is not there.
+func Selftest(ctx context.Context, trials, rows, rounds, iterations *int, only *string, budget *time.Duration, quick, json *bool) error {
+	repo, err := targets.Here()
+	if err != nil {
+		return err
+	}
+	return repo.Selftest(ctx, targets.SelftestOptions{Trials: trials, Rows: rows, Rounds: rounds, Iterations: iterations,
+		Only: only, Budget: budget, Quick: quick, JSON: json})
 }

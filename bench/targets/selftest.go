@@ -1,0 +1,92 @@
+package targets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/rapidbyte-go/rapidbyte/bench/compare"
+	"github.com/rapidbyte-go/rapidbyte/bench/selftest"
+	"github.com/rapidbyte-go/rapidbyte/engine/pgtest"
+)
+
+// SelftestOptions are the flags of the target selftest. Nil pointers are the
+// defaults of package selftest.
+type SelftestOptions struct {
+	Trials, Rows, Rounds, Iterations *int
+	Only                             *string // separated by commas
+	Budget                           *time.Duration
+	Quick, JSON                      *bool
+}
+
+// Selftest proves that a comparison finds what is there and nothing else. The
+// report also goes to target/selftest.json.
+func (r *Repo) Selftest(ctx context.Context, o SelftestOptions) error {
+	options := selftest.Options{
+		Trials: value(o.Trials), Rows: value(o.Rows), Rounds: value(o.Rounds), Iterations: value(o.Iterations),
+		Budget: value(o.Budget), Quick: value(o.Quick), Log: r.Stderr, Server: r.ownServer,
+	}
+	options.Refs.Repo = r.Dir
+	if o.Only != nil {
+		options.Only = strings.FieldsFunc(*o.Only, func(c rune) bool { return c == ',' || c == ' ' })
+	}
+
+	report, err := selftest.Run(ctx, options)
+	if report == nil {
+		return exitError("selftest", err)
+	}
+	text, jsonErr := report.JSON()
+	file := filepath.Join(r.Dir, "target", "selftest.json")
+	err = errors.Join(err, jsonErr, os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, text, 0o644))
+	if value(o.JSON) {
+		_, printErr := r.Stdout.Write(text)
+		err = errors.Join(err, printErr)
+	} else {
+		err = errors.Join(err, report.WriteText(r.Stdout))
+	}
+	if err != nil {
+		return exitError("selftest", err)
+	}
+	if code := report.Exit(); code != compare.ExitOK {
+		return &ExitError{"selftest", int(code)}
+	}
+	return nil
+}
+
+// ownServer starts the Postgres that all processes of a comparison share.
+func (r *Repo) ownServer(ctx context.Context) (compare.Server, error) {
+	server, err := pgtest.Start(ctx, pgtest.Options{Log: r.Stderr})
+	if err != nil {
+		return compare.Server{}, err
+	}
+	// Start hands the server down in the environment.
+	return compare.Server{Restart: server.Restart, Close: server.Close}, nil
+}
+
+// exitError gives an error the exit code that comparisons promise for it.
+func exitError(program string, err error) error {
+	return &codedError{fmt.Errorf("%s: %w", program, err), int(compare.ExitOf(err))}
+}
+
+// codedError is an error with the exit code mage ends with.
+type codedError struct {
+	error
+	code int
+}
+
+func (e *codedError) Unwrap() error { return e.error }
+
+// ExitStatus is the exit code mage ends with.
+func (e *codedError) ExitStatus() int { return e.code }
+
+func value[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}
