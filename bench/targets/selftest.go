@@ -27,8 +27,8 @@ type SelftestOptions struct {
 // report also goes to target/selftest.json.
 func (r *Repo) Selftest(ctx context.Context, o SelftestOptions) error {
 	options := selftest.Options{
-		Trials: value(o.Trials), Rows: value(o.Rows), Rounds: value(o.Rounds), Iterations: value(o.Iterations),
-		Budget: value(o.Budget), Quick: value(o.Quick), Log: r.Stderr, Server: r.ownServer,
+		Trials: value(o.Trials, 0), Rows: value(o.Rows, 0), Rounds: value(o.Rounds, 0), Iterations: value(o.Iterations, 0),
+		Budget: value(o.Budget, 0), Quick: value(o.Quick, false), Log: r.Stderr, Server: r.ownServer,
 	}
 	options.Refs.Repo = r.Dir
 	if o.Only != nil {
@@ -42,7 +42,7 @@ func (r *Repo) Selftest(ctx context.Context, o SelftestOptions) error {
 	text, jsonErr := report.JSON()
 	file := filepath.Join(r.Dir, "target", "selftest.json")
 	err = errors.Join(err, jsonErr, os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, text, 0o644))
-	if value(o.JSON) {
+	if value(o.JSON, false) {
 		_, printErr := r.Stdout.Write(text)
 		err = errors.Join(err, printErr)
 	} else {
@@ -64,7 +64,11 @@ func (r *Repo) ownServer(ctx context.Context) (compare.Server, error) {
 		return compare.Server{}, err
 	}
 	// Start hands the server down in the environment.
-	return compare.Server{Restart: server.Restart, Close: server.Close}, nil
+	s := compare.Server{Restart: server.Restart, Close: server.Close}
+	if server.Provider == "dsn" {
+		s.Restart = nil // not ours to restart
+	}
+	return s, nil
 }
 
 // exitError gives an error the exit code that comparisons promise for it.
@@ -82,11 +86,3 @@ func (e *codedError) Unwrap() error { return e.error }
 
 // ExitStatus is the exit code mage ends with.
 func (e *codedError) ExitStatus() int { return e.code }
-
-func value[T any](p *T) T {
-	if p == nil {
-		var zero T
-		return zero
-	}
-	return *p
-}
