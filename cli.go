@@ -69,7 +69,7 @@ func (c *cli) root() *cobra.Command {
 		Long:          longHelp,
 		SilenceErrors: true, // finish prints them
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          noSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c.started = true
 			return cmd.Help()
@@ -86,7 +86,20 @@ func (c *cli) root() *cobra.Command {
 	root.AddCommand(c.runCommand(), c.checkCommand(), c.discoverCommand(), c.previewCommand(),
 		c.connectorsCommand(), c.runsCommand(), c.versionCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SuggestionsMinimumDistance = 2
 	return root
+}
+
+// noSuchCommand refuses what is left where a command should be.
+func noSuchCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := ""
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = fmt.Sprintf("; did you mean %q?", near[0])
+	}
+	return fmt.Errorf("unknown command %q%s", args[0], hint)
 }
 
 // body wraps a command's function: from there on an error is not about usage.

@@ -183,6 +183,7 @@ var testPipelines = map[string]string{
 	"badenum.yaml": pipelineText("mode: explode", "", "events"),
 	"nosuch.yaml":  strings.Replace(pipelineText("", "", "events"), "use: source-test", "use: source-tset", 1),
 	"role.yaml":    strings.Replace(pipelineText("", "", "events"), "use: source-test", "use: dest-test", 1),
+	"other.yaml":   strings.Replace(pipelineText("rows: 7", "", "events"), "pipeline: demo", "pipeline: other", 1),
 	"state.yaml":   strings.Replace(pipelineText("", "", "events"), "%s", "good.yaml/state.db", 1),
 	"broken.yaml":  "version: \"1.0\"\npipeline: ${NO_SUCH_NAME}\nsource: {}\ncolour: red\n",
 	"syntax.yaml":  "version: [",
@@ -317,6 +318,48 @@ func steady(t *testing.T, text string) string {
 	return build.ReplaceAllString(text, "rapidbyte VERSION")
 }
 
+// full is a standard output that takes nothing.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+// A run whose result cannot be printed is not reported as one that failed to
+// move its rows, but its exit code says that something is missing.
+func TestOutputThatFails(t *testing.T) {
+	workspace(t)
+	for _, c := range []struct{ args, want string }{
+		{"run --runtime=native good.yaml", "rapidbyte: the run was completed, but its result cannot be printed: no space left on device\n"},
+		{"run --runtime=native --json good.yaml", "rapidbyte: no space left on device\n"},
+		{"check --runtime=native good.yaml", "rapidbyte: no space left on device\n"},
+	} {
+		var stderr bytes.Buffer
+		code := testCLI(full{}, &stderr).run(t.Context(), strings.Fields(c.args))
+		if code != exitFailed || !strings.HasSuffix(stderr.String(), c.want) {
+			t.Errorf("%s: exit code %d, stderr:\n%swant %s", c.args, code, &stderr, c.want)
+		}
+	}
+}
+
+// What connectors and the engine log is seen with -v.
+func TestVerbose(t *testing.T) {
+	workspace(t)
+	for flag, want := range map[string]bool{"-v": true, "--log-level=debug": true, "--log-level=warn": false, "-q": false} {
+		var stderr bytes.Buffer
+		c := testCLI(io.Discard, &stderr)
+		native := c.native
+		c.native = func() map[string]func(abi.Host) abi.Guest {
+			c.logger().Debug("a line")
+			return native()
+		}
+		if code := c.run(t.Context(), []string{"run", "--runtime=native", flag, "good.yaml"}); code != exitDone {
+			t.Errorf("%s: exit code %d", flag, code)
+		}
+		if got := regexp.MustCompile(`(?m)^time=\d\d:\d\d:\d\d\.\d{3} level=DEBUG msg="a line"$`).MatchString(stderr.String()); got != want {
+			t.Errorf("%s: a debug line is shown: %v, want %v:\n%s", flag, got, want, &stderr)
+		}
+	}
+}
+
 func TestExitCodesOfSignals(t *testing.T) {
 	workspace(t)
 	for signal, want := range map[os.Signal]int{os.Interrupt: 130, syscall.SIGTERM: 143} {
@@ -326,8 +369,11 @@ func TestExitCodesOfSignals(t *testing.T) {
 			time.Sleep(50 * time.Millisecond)
 			cancel(&signalError{signal})
 		}()
-		if got := testCLI(&stdout, &stderr).run(ctx, []string{"run", "--runtime=native", "block.yaml"}); got != want {
+		if got := testCLI(&stdout, &stderr).run(ctx, []string{"run", "--runtime=native", "--json", "block.yaml"}); got != want {
 			t.Errorf("exit code after %v is %d, want %d\n%s", signal, got, want, &stderr)
+		}
+		if want := fmt.Sprintf(`{"status":"cancelled","exit_code":%d,`, want); !strings.HasPrefix(stdout.String(), want) {
+			t.Errorf("stdout does not begin with %s:\n%s", want, &stdout)
 		}
 		if want := "demo: cancelled after"; !strings.Contains(stderr.String(), want) {
 			t.Errorf("stderr does not say %q:\n%s", want, &stderr)

@@ -19,6 +19,7 @@ import (
 	"github.com/rapidbyte-go/rapidbyte/bench/lab"
 	"github.com/rapidbyte-go/rapidbyte/engine"
 	"github.com/rapidbyte-go/rapidbyte/engine/pgtest"
+	"github.com/rapidbyte-go/rapidbyte/engine/pipeline"
 )
 
 // smallSuite is a run of every benchmark over few rows, as `go test -bench=.`
@@ -64,14 +65,7 @@ func runSmallSuite(t *testing.T) *smallSuite {
 			small.err = "results: " + errText(err)
 			return
 		}
-		lines, err := os.ReadFile(filepath.Join(dir, lab.SamplesJSON))
-		for line := range bytes.Lines(lines) {
-			var sample lab.Sample
-			if err = json.Unmarshal(line, &sample); err != nil {
-				break
-			}
-			s.samples = append(s.samples, &sample)
-		}
+		s.samples, err = lab.ReadSamples(dir)
 		small.err = errText(err)
 	})
 	if small.err != "" {
@@ -83,7 +77,7 @@ func runSmallSuite(t *testing.T) *smallSuite {
 // suiteChild runs this test binary's benchmarks once each in a process of its
 // own.
 func suiteChild(pattern string, env ...string) (string, error) {
-	cmd := exec.Command(os.Args[0], "-test.run=^$", "-test.bench="+pattern, "-test.benchtime=2x", "-test.timeout=5m")
+	cmd := exec.Command(os.Args[0], "-test.run=^$", "-test.bench="+pattern, "-test.benchtime=1x", "-test.timeout=5m")
 	cmd.Env = append(os.Environ(), "BENCH_ROWS="+smallRows, "BENCH_LOAD=", "BENCH_COMPRESSION=", "BENCH_RUNTIME=", "BENCH_METRICS=", "BENCH_RESULTS=off")
 	cmd.Env = append(cmd.Env, env...)
 	out, err := cmd.CombinedOutput()
@@ -264,7 +258,7 @@ func TestResultsHaveEveryKey(t *testing.T) {
 			t.Errorf("line %d lacks what it was measured on: %+v", r.Line, r)
 		}
 	}
-	if want := 2 * len(s.grid.Pipelines()); runs != want {
+	if want := len(s.grid.Pipelines()); runs != want {
 		t.Errorf("%d pipeline runs are recorded, want %d", runs, want)
 	}
 	for _, m := range engine.Metrics() {
@@ -318,5 +312,47 @@ func TestNoPSQL(t *testing.T) {
 	}
 	if results != 2 {
 		t.Errorf("%d results, want the two floors via pgx:\n%s", results, out)
+	}
+}
+
+// The transform's metrics, which no case of the suite has.
+func TestTransformMetrics(t *testing.T) {
+	env, err := lab.Open(t.Context(), pgtest.Shared(t), lab.DefaultGrid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer env.Close()
+	source, err := env.Source(t.Context(), 300)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := source.Reset(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p, err := env.Pipeline(source, "copy", "lz4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Transforms = []pipeline.Transform{{Use: pipeline.Ref{Name: "transform-identity"}, Config: map[string]any{}}}
+	eng, err := env.Engine(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	result, err := eng.Run(t.Context(), p, engine.RunOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := source.Verify(t.Context(), true); err != nil {
+		t.Error(err)
+	}
+	for _, m := range engine.Metrics() {
+		if !strings.HasPrefix(m.Key, "transform_") {
+			continue
+		}
+		zero := m.Get != nil && m.Get(result) == 0 || m.Each != nil && (len(m.Each(result)) != 1 || m.Each(result)[0] == 0)
+		if zero {
+			t.Errorf("%s is zero in a run with a transform", m.Key)
+		}
 	}
 }

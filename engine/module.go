@@ -138,6 +138,10 @@ func (e *Engine) compile(ctx context.Context, m *module, wasm []byte, strict boo
 	return LoadCompiled, nil
 }
 
+// naming guards wazero's own version, part of a cache folder's name, which the
+// first users find out and keep without a lock.
+var naming sync.Mutex
+
 // open makes a runtime with the host functions in it and compiles wasm.
 func (m *module) open(ctx context.Context, config wazero.RuntimeConfig, wasm []byte, strict bool, cacheDir string) (err error) {
 	// wazero panics where the compiler does not exist for the machine.
@@ -149,7 +153,9 @@ func (m *module) open(ctx context.Context, config wazero.RuntimeConfig, wasm []b
 
 	config = config.WithDebugInfoEnabled(false).WithCloseOnContextDone(strict)
 	if cacheDir != "" {
+		naming.Lock()
 		m.cache, err = wazero.NewCompilationCacheWithDir(cacheDir)
+		naming.Unlock()
 		if err != nil {
 			return err
 		}

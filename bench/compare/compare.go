@@ -83,7 +83,7 @@ func Refs(ctx context.Context, c Config) (report *Report, err error) {
 		fmt.Fprintf(c.Log, "%s: every difference will be noise\n", how)
 	}
 
-	measured, err := c.measure(ctx, sides)
+	measured, err := c.measure(ctx, sides, repo.Dir())
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func (c *Config) build(ctx context.Context, repo *refs.Repo, base, head refs.Ref
 const connectorsVariable = "RAPIDBYTE_CONNECTOR_DIR"
 
 // measure starts the server and runs both blocks.
-func (c *Config) measure(ctx context.Context, sides [2]Binary) (report *Report, err error) {
+func (c *Config) measure(ctx context.Context, sides [2]Binary, temp string) (report *Report, err error) {
 	options := c.Options
 	env := slices.Clone(c.Env)
 	if c.Server != nil {
@@ -144,7 +144,7 @@ func (c *Config) measure(ctx context.Context, sides [2]Binary) (report *Report, 
 	for side := range sides {
 		sides[side].Env = slices.Concat(env, sides[side].Env)
 	}
-	return Measure(ctx, &Binaries{Base: sides[Base], Head: sides[Head], Select: c.Select}, options)
+	return Measure(ctx, &Binaries{Base: sides[Base], Head: sides[Head], Select: c.Select, Temp: temp}, options)
 }
 
 func version(r refs.Ref) Version {

@@ -29,8 +29,15 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(int(ExitOf(err)))
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if fakeTemp != "" {
+		os.RemoveAll(fakeTemp)
+	}
+	os.Exit(code)
 }
+
+// fakeTemp is the folder of the compiled fake suite, "" until it is built.
+var fakeTemp string
 
 // fakeDir is the module that the tests compare versions of.
 const fakeDir = "testdata/fake"
@@ -41,6 +48,7 @@ var fakeSuite = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	fakeTemp = dir
 	path := filepath.Join(dir, "bench.test")
 	cmd := exec.Command("go", "test", "-c", "-o", path, "./bench")
 	cmd.Dir = fakeDir

@@ -25,6 +25,7 @@ type machine struct {
 	disturb func(n int) []string
 	fail    func(t Turn) error
 	config  func(side Side) map[string]string
+	procs   func(n int) string // processors of the n-th process; nil: 2
 
 	r     *rand.Rand
 	turns []Turn
@@ -105,6 +106,9 @@ func (m *machine) Run(ctx context.Context, t Turn) (*Process, error) {
 	}
 	if m.config != nil {
 		p.Config = m.config(t.Side)
+	}
+	if m.procs != nil {
+		p.Procs = m.procs(n)
 	}
 	if m.disturb != nil {
 		p.Contaminated = m.disturb(n)

@@ -50,6 +50,12 @@ func TestFloorIsTheNoiseOfComparisons(t *testing.T) {
 	if floor, _ := n.Floor(one, "sec/op", 12); pair < 0.045 || pair > 0.07 || floor > pair/2 {
 		t.Errorf("single pairs move by %.4f, comparisons of 12 by %.4f", pair, floor)
 	}
+	// Neither of two equal programs is the base: one that always came out slower is noise too, not a change that a floor
+	// as high would hide.
+	n.Cells[0].Ratios, n.floors = []float64{0.02, 0.03, 0.04, 0.05, 0.06}, nil
+	if floor, _ := n.Floor(one, "sec/op", 12); floor > 0.035 {
+		t.Errorf("pairs that differ by 2 to 6 %% in the same direction give a floor of %v", floor)
+	}
 	if _, ok := n.Floor(one, "cpu-sec/op", 12); ok {
 		t.Error("a floor of a unit that was not measured")
 	}

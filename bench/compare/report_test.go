@@ -222,7 +222,7 @@ func TestFilesOfSamples(t *testing.T) {
 			pairs += len(s.Pairs) + len(s.Repeated)
 		}
 	}
-	if lines != 2*pairs || positions[Base][0] != positions[Head][1] {
+	if lines != 2*pairs || positions[Base][0] != positions[Head][1] || positions[Base][0] == 0 || positions[Base][1] == 0 {
 		t.Errorf("%d lines of %d pairs, positions %v", lines, pairs, positions)
 	}
 }

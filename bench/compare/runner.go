@@ -47,6 +47,8 @@ type Binaries struct {
 	Base, Head Binary
 	// Select is the -test.bench pattern of the cases to list. "" lists all.
 	Select string
+	// Temp is where the folders of samples are made. "" is the system's folder for temporary files.
+	Temp string
 	// Timeout ends a process that hangs. 0 is ten minutes.
 	Timeout time.Duration
 }
@@ -111,7 +113,7 @@ func (b *Binaries) whyNothing(ctx context.Context, side Side, pattern string) ([
 
 // Run implements [Runner].
 func (b *Binaries) Run(ctx context.Context, turn Turn) (*Process, error) {
-	dir, err := os.MkdirTemp("", "rapidbyte-samples-")
+	dir, err := os.MkdirTemp(b.Temp, "rapidbyte-samples-")
 	if err != nil {
 		return nil, fmt.Errorf("compare: folder for samples: %w", err)
 	}

@@ -34,8 +34,8 @@ type Env struct {
 	Machine Machine
 	Commit  Commit
 	Run     string // id of this process's results; BENCH_RUN overrides it
-	Results string // results file; "" keeps none
-	Samples string // folder of the side files; "" keeps none
+	Results string // results file, from BENCH_RESULTS; "" keeps none
+	Samples string // folder of the side files, from BENCH_SAMPLES; "" keeps none
 
 	dir       string // for what must not outlive the process
 	mu        sync.Mutex
@@ -81,6 +81,11 @@ func Open(ctx context.Context, server *pgtest.Server, grid Grid) (*Env, error) {
 		e.Results = filepath.Join(root, history.File)
 	case "off":
 		e.Results = ""
+	default:
+		e.Results = under(root, e.Results)
+	}
+	if e.Samples != "" {
+		e.Samples = under(root, e.Samples)
 	}
 	if e.dir, err = os.MkdirTemp("", "rapidbyte-bench-"); err != nil {
 		return nil, fmt.Errorf("lab: %w", err)
@@ -89,6 +94,15 @@ func Open(ctx context.Context, server *pgtest.Server, grid Grid) (*Env, error) {
 		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil
+}
+
+// under returns path as seen from root: go test runs a package's tests in the
+// package's folder, which is not where the user stands.
+func under(root, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(root, path)
 }
 
 // takeServer locks the server and learns where its data lies.

@@ -122,7 +122,7 @@ func (m *meter) run(ctx context.Context, b *testing.B) (*Sample, error) {
 	var out Outcome
 	var wall time.Duration
 	var began time.Time
-	pprof.Do(ctx, pprof.Labels("timed", "1", "bench", t.Case.String()), func(ctx context.Context) {
+	pprof.Do(ctx, pprof.Labels("timed", "yes", "bench", t.Case.String()), func(ctx context.Context) {
 		if b != nil {
 			b.StartTimer()
 			defer b.StopTimer()

@@ -238,8 +238,29 @@ func TestSideFilesReadBack(t *testing.T) {
 		t.Errorf("%d samples, %v; want 6", n, err)
 	}
 
-	text, err := os.ReadFile(filepath.Join(e.Samples, SamplesJSON))
-	if err != nil || strings.Count(string(text), "\n") != 6 {
-		t.Errorf("%s has %d lines, %v; want 6", SamplesJSON, strings.Count(string(text), "\n"), err)
+	samples, err := ReadSamples(e.Samples)
+	if err != nil || len(samples) != 6 {
+		t.Fatalf("%d samples, %v; want 6", len(samples), err)
+	}
+	if s := samples[5]; s.Iter != 3 || s.Verified != "checksum" || s.Run != e.Run || s.Values["ns/op"] <= 0 {
+		t.Errorf("the last sample is %+v", s)
+	}
+}
+
+func TestReadSamplesNamesTheLine(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := ReadSamples(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("an empty folder gives %v", err)
+	}
+	for text, want := range map[string]string{
+		`{"v":1}` + "\n" + `{"v":1`: "samples.jsonl:2: unexpected end",
+		`{"v":2}`:                   "samples.jsonl:1: a sample of version 2",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, SamplesJSON), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReadSamples(dir); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s gives %v, want an error with %q", text, err, want)
+		}
 	}
 }

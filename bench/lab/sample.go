@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -23,7 +24,7 @@ type Sample struct {
 	Values  map[string]float64 `json:"values"` // by unit; every metric of the run
 	// Env is what the surroundings did meanwhile, and Contaminated what of it
 	// makes the sample worthless.
-	Env          disturbances `json:"env"`
+	Env          Disturbances `json:"env"`
 	Contaminated []string     `json:"contaminated,omitempty"`
 	Verified     string       `json:"verified"` // "rows" or "checksum"
 }
@@ -83,6 +84,29 @@ func appendFile(path, text string) error {
 		return err
 	}
 	return f.Close()
+}
+
+// ReadSamples returns the samples in the folder, in the order they were taken.
+func ReadSamples(dir string) ([]*Sample, error) {
+	path := filepath.Join(dir, SamplesJSON)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("lab: %w", err)
+	}
+	var samples []*Sample
+	n := 0
+	for line := range bytes.Lines(text) {
+		n++
+		s := &Sample{}
+		if err := json.Unmarshal(line, s); err != nil {
+			return nil, fmt.Errorf("lab: %s:%d: %w", path, n, err)
+		}
+		if s.Version != 1 {
+			return nil, fmt.Errorf("lab: %s:%d: a sample of version %d, this program reads version 1", path, n, s.Version)
+		}
+		samples = append(samples, s)
+	}
+	return samples, nil
 }
 
 // Text returns the sample as a line of a benchmark's output, with the units in

@@ -80,20 +80,21 @@ func (s *snapshot) readServer(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// disturbances is what the surroundings did during one run.
-type disturbances struct {
-	Steal       int64 `json:"steal_ns"`
-	Throttled   int64 `json:"throttled"`
-	StallCPU    int64 `json:"psi_cpu_ns"` // our own tasks competing for two processors count too
-	StallIO     int64 `json:"psi_io_ns"`
-	Involuntary int64 `json:"involuntary_switches"`
-	MajorFaults int64 `json:"major_faults"`
-	Checkpoint  bool  `json:"checkpoint"`
+// Disturbances is what the surroundings did during one run. What the system does
+// not count is zero.
+type Disturbances struct {
+	Steal       int64 `json:"steal_ns"`             // taken by other virtual machines, all processors together
+	Throttled   int64 `json:"throttled"`            // periods in which the control group's limit stopped us
+	StallCPU    int64 `json:"psi_cpu_ns"`           // some task waited for a processor; our own count too
+	StallIO     int64 `json:"psi_io_ns"`            // some task waited for a disk
+	Involuntary int64 `json:"involuntary_switches"` // of this process
+	MajorFaults int64 `json:"major_faults"`         // of this process
+	Checkpoint  bool  `json:"checkpoint"`           // the server made one
 }
 
-// between returns the disturbances from a to b.
-func between(a, b snapshot) disturbances {
-	return disturbances{
+// between returns the Disturbances from a to b.
+func between(a, b snapshot) Disturbances {
+	return Disturbances{
 		Steal:       int64(b.host.steal - a.host.steal),
 		Throttled:   b.host.throttled - a.host.throttled,
 		StallCPU:    int64(b.host.stallCPU - a.host.stallCPU),
@@ -106,7 +107,7 @@ func between(a, b snapshot) disturbances {
 
 // contamination returns why a run of the given length should not be believed;
 // nothing if it can. The limits are on what did not come from the run itself.
-func (d disturbances) contamination(wall time.Duration) []string {
+func (d Disturbances) contamination(wall time.Duration) []string {
 	var reasons []string
 	if d.Checkpoint {
 		reasons = append(reasons, "checkpoint")

@@ -3,6 +3,7 @@ package lab
 import (
 	"errors"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -180,7 +181,7 @@ func TestSnapshotSeesWork(t *testing.T) {
 		return
 	}
 	defer clock.close()
-	if cpu, ok := clock.read(); clock.fd >= 0 && (!ok || cpu <= 0) {
+	if cpu, ok := clock.read(); !ok || cpu < 0 { // 0 where only whole ticks are counted
 		t.Errorf("the server's processes used %v, %v", cpu, ok)
 	}
 	if end.host.cpu <= 0 {
@@ -192,16 +193,16 @@ func TestContaminationLimits(t *testing.T) {
 	const wall = time.Second
 	for _, tt := range []struct {
 		name string
-		d    disturbances
+		d    Disturbances
 		want string
 	}{
-		{"quiet", disturbances{StallCPU: int64(wall), Involuntary: 500, MajorFaults: 2, StallIO: int64(wall) / 20}, ""},
-		{"one tick of steal", disturbances{Steal: int64(clockTick)}, ""},
-		{"steal", disturbances{Steal: int64(wall) / 10}, "steal"},
-		{"throttled", disturbances{Throttled: 1}, "throttled"},
-		{"disk", disturbances{StallIO: int64(wall) / 2}, "io-pressure"},
-		{"swapping", disturbances{MajorFaults: 100}, "page-faults"},
-		{"checkpoint", disturbances{Checkpoint: true}, "checkpoint"},
+		{"quiet", Disturbances{StallCPU: int64(wall), Involuntary: 500, MajorFaults: 2, StallIO: int64(wall) / 20}, ""},
+		{"one tick of steal", Disturbances{Steal: int64(clockTick)}, ""},
+		{"steal", Disturbances{Steal: int64(wall) / 10}, "steal"},
+		{"throttled", Disturbances{Throttled: 1}, "throttled"},
+		{"disk", Disturbances{StallIO: int64(wall) / 2}, "io-pressure"},
+		{"swapping", Disturbances{MajorFaults: 100}, "page-faults"},
+		{"checkpoint", Disturbances{Checkpoint: true}, "checkpoint"},
 	} {
 		got := tt.d.contamination(wall)
 		if (tt.want == "") != (len(got) == 0) || len(got) > 0 && got[0] != tt.want {
@@ -217,5 +218,31 @@ func TestSecondSuiteIsRefused(t *testing.T) {
 	openEnv(t)
 	if _, err := Open(t.Context(), pgtest.Shared(t), DefaultGrid()); err == nil {
 		t.Error("two suites may use the same server")
+	}
+}
+
+// go test runs in the package's folder; what the user names is relative to the
+// repository.
+func TestOpenResolvesPaths(t *testing.T) {
+	root, err := Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	abs := filepath.Join(t.TempDir(), "r.jsonl")
+	for _, tt := range []struct{ set, want string }{
+		{"", filepath.Join(root, "target/bench_results/results.jsonl")}, {"off", ""}, {"x/r.jsonl", filepath.Join(root, "x/r.jsonl")}, {abs, abs},
+	} {
+		t.Setenv("BENCH_RESULTS", tt.set)
+		t.Setenv("BENCH_SAMPLES", "side")
+		e, err := Open(t.Context(), pgtest.Shared(t), DefaultGrid())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Results != tt.want || e.Samples != filepath.Join(root, "side") {
+			t.Errorf("BENCH_RESULTS=%q writes to %q and samples to %q, want %q", tt.set, e.Results, e.Samples, tt.want)
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }

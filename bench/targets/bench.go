@@ -99,7 +99,7 @@ func (r *Repo) profile(ctx context.Context, rows int, load string, env []string)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(r.Stdout, "\nCPU profile: %s\nOpen it with: go tool pprof -http=: -tagfocus=timed=1 %s\n", file, file)
+	fmt.Fprintf(r.Stdout, "\nCPU profile: %s\nOpen it with: go tool pprof -http=: -tagfocus=timed=yes %s\n", file, file)
 	return nil
 }
 

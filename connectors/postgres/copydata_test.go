@@ -87,20 +87,50 @@ func sourceColumns(tb testing.TB, types ...string) []sourceColumn {
 // server sends, handed out chunk bytes at a time (0: as much as is asked for).
 func fetchFrom(tb testing.TB, columns []sourceColumn, answers []byte, chunk int, set func(*abi.RunRequest)) (*testHost, error) {
 	tb.Helper()
-	h := newTestHost(abi.RoleSource, nil, func() (testConn, error) {
-		return &scriptConn{answers: answers, chunk: chunk}, nil
+	return fetchWith(tb, columns, answers, func(h *testHost) {
+		h.connect = func() (testConn, error) { return &scriptConn{answers: answers, chunk: chunk}, nil }
+		if set != nil {
+			set(&h.run)
+		}
 	})
+}
+
+// fetchWith is fetchFrom with a host that set prepares.
+func fetchWith(tb testing.TB, columns []sourceColumn, answers []byte, set func(*testHost)) (*testHost, error) {
+	tb.Helper()
+	h, host, w := scriptedWire(tb, answers, set)
+	return h, (&source{host: host, wire: w}).fetch(&h.run, columns)
+}
+
+// scriptedWire returns a wire to a server that says answers, and its host.
+func scriptedWire(tb testing.TB, answers []byte, set func(*testHost)) (*testHost, *sdk.Host, *wire) {
+	tb.Helper()
+	h := newTestHost(abi.RoleSource, nil, func() (testConn, error) { return &scriptConn{answers: answers}, nil })
 	h.run.Stream = "events"
 	if set != nil {
-		set(&h.run)
+		set(h)
 	}
 	host := sdk.NewHost(h)
 	conn, err := host.Open("postgres", "")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s := &source{host: host, wire: newWire(conn)}
-	return h, s.fetch(&h.run, columns)
+	return h, host, newWire(conn)
+}
+
+// copyOf returns a reader of the COPY that a server sends, and the decoder of
+// its batches.
+func copyOf(tb testing.TB, columns []sourceColumn, answers []byte, set func(*abi.RunRequest)) (*copyReader, *decoder) {
+	tb.Helper()
+	h, host, w := scriptedWire(tb, answers, nil)
+	set(&h.run)
+	types := make([]pgType, len(columns))
+	for i, c := range columns {
+		types[i] = c.typ
+	}
+	x := newIndex(types)
+	r := newCopyReader(w, x, columns, &h.run, arrowRow(columns))
+	return r, newDecoder(host, h.run.Stream, columns, x, r.most)
 }
 
 // arrowRows decodes emitted messages with the Arrow library and returns every
@@ -135,6 +165,12 @@ func arrowRows(tb testing.TB, messages []testMessage) (*arrow.Schema, [][]string
 				rows[first+i][c] = gotText(tb, column, i)
 				if column.IsNull(i) {
 					nulls++
+				}
+			}
+			if buffers := column.Data().Buffers(); len(buffers) == 3 && buffers[2] != nil {
+				offsets := arrow.Int32Traits.CastFromBytes(buffers[1].Bytes())
+				if end := int(offsets[column.Len()]); end != buffers[2].Len() {
+					tb.Fatalf("batch %d column %d has %d bytes of values, its offsets end at %d", batch-1, c, buffers[2].Len(), end)
 				}
 			}
 			if nulls != column.NullN() {

@@ -41,6 +41,7 @@ type copyReader struct {
 	x       *index
 	columns []sourceColumn
 	stream  string
+	want    int // bytes of Arrow data at which a batch ends
 	most    int // bytes of Arrow data no row may pass
 
 	limits bounds // rows, cut and gain at the start of a batch
@@ -63,8 +64,16 @@ func newCopyReader(w *wire, x *index, columns []sourceColumn, req *abi.RunReques
 	c := &copyReader{w: w, x: x, columns: columns, stream: req.Stream, most: atMost(req.MaxBatchBytes, maxSize)}
 	c.limits = bounds{
 		rows: atMost(req.BatchRows, abi.MaxRows),
-		cut:  min(atMost(req.BatchBytes, maxSize), c.most),
 		gain: x.minRow - arrowRow,
+	}
+	c.want = min(atMost(req.BatchBytes, maxSize), c.most)
+	c.limits.cut = c.want
+
+	// What a column has once a batch: the offset behind the last value, and the
+	// rest of a byte of each bitmap. And NULLs of the last row, which are not known
+	// when it is taken.
+	if once := 6*len(columns) + x.minRow; c.limits.cut > 2*once {
+		c.limits.cut -= once
 	}
 
 	w.slack = x.minRow + kernelSlack
@@ -369,7 +378,7 @@ func (c *copyReader) rows(b *bounds) (full bool, err error) {
 			return false, nil
 		}
 
-		if c.x.rows == b.rows || c.x.rows > 0 && end > b.cut {
+		if c.x.rows == b.rows || c.x.rows > 0 && end+c.x.absent > b.cut {
 			return true, nil
 		}
 		c.x.room(1)

@@ -5,10 +5,10 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/rapidbyte-go/rapidbyte/connectors/sdk"
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
 )
 
@@ -236,20 +236,31 @@ func TestFetchGuessesWrong(t *testing.T) {
 	}
 
 	// The same behind rows that are sent in a message of their own, because the
-	// batch was too large: they must not be sent twice.
-	long := copyRow([]byte{0, 0, 0, 8}, bytes.Repeat([]byte("y"), 300))
-	h, err := fetchFrom(t, columns, asServerDoes(plain, long, meant, plain), 0, func(req *abi.RunRequest) { req.BatchBytes = 320 })
+	// batch turned out too large: they must not be sent twice.
+	columns = sourceColumns(t, "numeric", "integer", "text")
+	digits := "1" + strings.Repeat("0", 5000)
+	huge := referenceNumeric(digits)
+	plain = copyRow(huge, []byte{0, 0, 0, 7}, []byte("x"))
+	meant = copyRow(huge, nil, append([]byte{0, 0, 0, 4}, "abcd"...))
+	h, err := fetchFrom(t, columns, asServerDoes(plain, plain, plain, meant, plain), 0, func(req *abi.RunRequest) { req.BatchBytes = 12000 })
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantStream(t, h.emitted, [][]string{{"7", "x"}, {"8", strings.Repeat("y", 300)}, want[1], want[2]})
+	row := []string{digits, "7", "x"}
+	wantStream(t, h.emitted, [][]string{row, row, row, {digits, "NULL", "\x00\x00\x00\x04abcd"}, row})
+
+	// What is guessed to be a NULL may be bytes of a column that has none.
+	columns = sourceColumns(t, "integer", "bytea!")
+	h, err = fetchFrom(t, columns, asServerDoes(copyRow(nil, []byte{0xff, 0xff, 0xff, 0xff})), 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantStream(t, h.emitted, [][]string{{"NULL", "ffffffff"}})
 }
 
-// TestFetchLimits checks where batches are cut.
+// TestFetchLimits checks where batches are cut, in each of the ways to walk.
 func TestFetchLimits(t *testing.T) {
 	columns := sourceColumns(t, "integer", "text", "boolean")
-	r := rand.New(rand.NewPCG(3, 3))
-	rows, want := randomCopy(r, columns, 1000, func(int, int) bool { return false })
 	tests := []struct {
 		name        string
 		rows, bytes int64
@@ -257,62 +268,172 @@ func TestFetchLimits(t *testing.T) {
 	}{
 		{"by rows", 100, 1 << 20, 10, 10},
 		{"by rows, uneven", 300, 1 << 20, 4, 4},
-		{"by bytes", 1 << 20, 4000, 5, 20},
+		{"by bytes", 1 << 20, 4000, 4, 12},
 		{"both", 7, 4000, 143, 143},
 		{"one row", 1, 1 << 20, 1000, 1000},
 		{"one byte", 1000, 1, 1000, 1000},
 		{"no limits", 0, 0, 1, 1},
 	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			h, err := fetchFrom(t, columns, asServerDoes(rows...), 0, func(req *abi.RunRequest) {
-				req.BatchRows, req.BatchBytes = test.rows, test.bytes
+	for _, walk := range []string{"dense", "exact", "merged"} {
+		r := rand.New(rand.NewPCG(3, 3))
+		rows, want := randomCopy(r, columns, 1000, func(row, c int) bool { return walk == "exact" && row%5 == 0 && c == 2 })
+		answers := asServerDoes(rows...)
+		if walk == "merged" {
+			payload := append(append(bytes.Clone(copyHead), bytes.Join(rows, nil)...), copyEnd...)
+			answers = append(message(msgCopyData, payload), copyDone(len(rows))...)
+		}
+		for _, test := range tests {
+			t.Run(walk+"/"+strings.ReplaceAll(test.name, " ", "_"), func(t *testing.T) {
+				h, err := fetchFrom(t, columns, answers, 0, func(req *abi.RunRequest) {
+					req.BatchRows, req.BatchBytes = test.rows, test.bytes
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				wantStream(t, h.emitted, want)
+				batches := len(h.emitted) - 2
+				if batches < test.least || batches > test.most {
+					t.Errorf("got %d batches, want %d to %d", batches, test.least, test.most)
+				}
+				for _, m := range h.emitted[1 : batches+1] {
+					if test.rows > 0 && int64(m.rows) > test.rows {
+						t.Errorf("a batch has %d rows, over the limit of %d", m.rows, test.rows)
+					}
+					if test.bytes > 0 && m.rows > 1 && int64(len(m.data)) > test.bytes+frameBytes {
+						t.Errorf("a batch of %d rows has %d bytes, over the limit of %d", m.rows, len(m.data), test.bytes)
+					}
+				}
 			})
+		}
+	}
+}
+
+// frameBytes is what a message of few columns has besides them.
+const frameBytes = 1000
+
+// TestFetchFillsBatches checks that batches cut by bytes come close to their
+// limit and are not cut again, however many NULLs there are.
+func TestFetchFillsBatches(t *testing.T) {
+	columns := sourceColumns(t, "bigint", "text", "uuid", "integer", "timestamp without time zone", "boolean")
+	const limit = 64 << 10
+	for _, merged := range []bool{false, true} {
+		for _, nulls := range []int{0, 20, 95} {
+			r := rand.New(rand.NewPCG(9, 9))
+			rows, want := randomCopy(r, columns, 6000, func(int, int) bool { return r.IntN(100) < nulls })
+			answers := asServerDoes(rows...)
+			if merged {
+				payload := append(append(bytes.Clone(copyHead), bytes.Join(rows, nil)...), copyEnd...)
+				answers = append(message(msgCopyData, payload), copyDone(len(rows))...)
+			}
+			h, err := fetchFrom(t, columns, answers, 0, func(req *abi.RunRequest) { req.BatchRows, req.BatchBytes = 0, limit })
 			if err != nil {
 				t.Fatal(err)
 			}
 			wantStream(t, h.emitted, want)
-			batches := len(h.emitted) - 2
-			if batches < test.least || batches > test.most {
-				t.Errorf("got %d batches, want %d to %d", batches, test.least, test.most)
-			}
-			for _, m := range h.emitted[1 : batches+1] {
-				if test.rows > 0 && int64(m.rows) > test.rows {
-					t.Errorf("a batch has %d rows, over the limit of %d", m.rows, test.rows)
-				}
-				const frame = 1000 // what the message has besides its columns
-				if test.bytes > 0 && m.rows > 1 && int64(len(m.data)) > test.bytes+frame {
-					t.Errorf("a batch of %d rows has %d bytes, over the limit of %d", m.rows, len(m.data), test.bytes)
+			batches := h.emitted[1 : len(h.emitted)-1]
+			for i, m := range batches[:len(batches)-1] {
+				if len(m.data) < limit*95/100 || len(m.data) > limit+frameBytes {
+					t.Errorf("merged=%v nulls=%d: batch %d of %d has %d bytes, want %d", merged, nulls, i, len(batches), len(m.data), limit)
 				}
 			}
-		})
+		}
 	}
 }
 
-// TestFetchNumericGrows reads numbers that are a few bytes in binary format and
-// thousands of times as many as text: batches must stay below their limit.
-func TestFetchNumericGrows(t *testing.T) {
-	columns := sourceColumns(t, "numeric", "integer")
-	huge := referenceNumeric("1" + strings.Repeat("0", 100000))
-	var rows [][]byte
-	var want [][]string
-	for i := range 50 {
-		rows = append(rows, copyRow(huge, binary.BigEndian.AppendUint32(nil, uint32(i))))
-		want = append(want, []string{"1" + strings.Repeat("0", 100000), fmt.Sprint(i)})
+// TestFetchNarrowRows reads rows that take a hundred times as much room here as
+// in Arrow: the buffer must not grow by the batch's limit times that.
+func TestFetchNarrowRows(t *testing.T) {
+	columns := sourceColumns(t, "boolean")
+	rows := make([][]byte, 100000)
+	want := make([][]string, len(rows))
+	for i := range rows {
+		rows[i], want[i] = copyRow([]byte{byte(i % 2)}), []string{fmt.Sprint(i%2 == 1)}
 	}
-	h, err := fetchFrom(t, columns, asServerDoes(rows...), 0, func(req *abi.RunRequest) { req.BatchBytes, req.MaxBatchBytes = 400000, 500000 })
+	h, err := fetchFrom(t, columns, asServerDoes(rows...), 0, func(req *abi.RunRequest) { req.BatchRows, req.BatchBytes = 0, 64<<10 })
 	if err != nil {
 		t.Fatal(err)
 	}
 	wantStream(t, h.emitted, want)
-	for _, m := range h.emitted {
-		if len(m.data) > 500000 {
-			t.Errorf("a batch of %d rows has %d bytes, over the limit of 500000", m.rows, len(m.data))
+	if batches := len(h.emitted) - 2; batches < 2 {
+		t.Errorf("%d bytes of rows came as %d batch", len(rows)*12, batches)
+	}
+}
+
+// TestFetchWideRows reads rows of many columns of fixed width. Walking one goes
+// far before the row's end is looked at; the race detector sees reads outside of
+// the buffer.
+func TestFetchWideRows(t *testing.T) {
+	columns := sourceColumns(t, slices.Repeat([]string{"uuid", "smallint", "text"}, 400)...)
+	r := rand.New(rand.NewPCG(7, 7))
+	for _, nulls := range []int{0, 1, 50} {
+		rows, want := randomCopy(r, columns, 40, func(int, int) bool { return r.IntN(100) < nulls })
+		for _, chunk := range []int{0, 4096} {
+			h, err := fetchFrom(t, columns, asServerDoes(rows...), chunk, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantStream(t, h.emitted, want)
 		}
 	}
+}
 
-	_, err = fetchFrom(t, columns, asServerDoes(rows...), 0, func(req *abi.RunRequest) { req.MaxBatchBytes = 90000 })
-	wantError(t, err, abi.CategoryData, `"events"`, "100", "max_batch_bytes")
+// TestFetchChoosesWalk checks that NULLs of fixed width make the reader walk
+// field by field, and batches without them let it go back.
+func TestFetchChoosesWalk(t *testing.T) {
+	columns := sourceColumns(t, "integer", "text")
+	full, null := copyRow([]byte{0, 0, 0, 1}, nil), copyRow(nil, []byte("x"))
+	rows := [][]byte{full, full, null, full, full, full, full, full, null, null}
+	r, _ := copyOf(t, columns, asServerDoes(rows...), func(req *abi.RunRequest) { req.BatchRows = 2 })
+	for i, want := range []bool{true, false, false, true, false} {
+		if n, err := r.batch(); n != 2 || err != nil {
+			t.Fatalf("batch %d has %d rows, error %v", i, n, err)
+		}
+		if r.x.dense != want {
+			t.Errorf("batch %d: walked densely is %v, want %v", i, r.x.dense, want)
+		}
+	}
+}
+
+// TestFetchNumericGrows reads numbers that are a few bytes in binary format and
+// thousands of times as many as text: batches must stay below their limits.
+func TestFetchNumericGrows(t *testing.T) {
+	columns := sourceColumns(t, "numeric", "integer", "text", "boolean", "jsonb")
+	r := rand.New(rand.NewPCG(8, 8))
+	digits := "1" + strings.Repeat("0", 50000)
+	huge := referenceNumeric(digits)
+	for _, nulls := range []bool{false, true} {
+		var rows [][]byte
+		var want [][]string
+		for range 100 {
+			values, text := make([][]byte, len(columns)), make([]string, len(columns))
+			for c, col := range columns {
+				if !nulls || r.IntN(2) == 0 || c == 0 {
+					values[c] = randomField(r, col.typ)
+				}
+				text[c] = wantText(col.typ, values[c])
+			}
+			values[0], text[0] = huge, digits
+			rows, want = append(rows, copyRow(values...)), append(want, text)
+		}
+		h, err := fetchFrom(t, columns, asServerDoes(rows...), 0, func(req *abi.RunRequest) { req.BatchBytes, req.MaxBatchBytes = 400000, 1000000 })
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantStream(t, h.emitted, want)
+		for _, m := range h.emitted {
+			if len(m.data) > 400000+frameBytes {
+				t.Errorf("a batch of %d rows has %d bytes, over the limit of 400000", m.rows, len(m.data))
+			}
+		}
+
+		// As many as fit must not be fewer than needed.
+		if batches := len(h.emitted) - 2; batches > 40 {
+			t.Errorf("got %d batches, want 32 or few more", batches)
+		}
+
+		_, err = fetchFrom(t, columns, asServerDoes(rows...), 0, func(req *abi.RunRequest) { req.MaxBatchBytes = 45000 })
+		wantError(t, err, abi.CategoryData, `"events"`, "has a row of 50", "max_batch_bytes")
+	}
 }
 
 // TestFetchRefusesLongRows checks that a row over the limit is an error before
@@ -331,6 +452,11 @@ func TestFetchRefusesLongRows(t *testing.T) {
 	lying := message(msgCopyData, append(bytes.Clone(copyHead), 0, 2, 0, 0, 0, 4, 1, 2, 3, 4, 0x7f, 0xff, 0xff, 0xff, 'x'))
 	_, err := fetchFrom(t, columns, append(lying, message(msgCopyData, make([]byte, 1000))...), 0, limit)
 	wantError(t, err, abi.CategoryData, "has a row of 21474")
+
+	lying = append(asServerDoes(copyRow(nil, nil))[:len(message(msgCopyData, copyHead))+10], 'd', 0x7f, 0xff, 0xff, 0xff)
+	lying = append(append(lying, copyRow([]byte{0, 0, 0, 4}, make([]byte, 4<<20))...), make([]byte, 1<<20)...)
+	_, err = fetchFrom(t, columns, lying, 0, limit)
+	wantError(t, err, abi.CategoryData, "has a row of 41943")
 
 	// One that fits as it comes and not as Arrow needs it is refused, too.
 	_, err = fetchFrom(t, columns, asServerDoes(copyRow(nil, make([]byte, 1<<20))), 0, limit)
@@ -366,6 +492,9 @@ func TestFetchRefuses(t *testing.T) {
 		{"too many columns", cat(data(copyHead, copyRow(nil, nil, nil)), copyDone(1)), abi.CategoryInternal, "row of 3 columns instead of 2"},
 		{"wrong width", cat(data(copyHead, copyRow([]byte{1, 2}, []byte("x"))), copyDone(1)), abi.CategoryInternal, `value of 2 bytes in column "c0" of type integer`},
 		{"negative length", cat(data(copyHead, []byte{0, 2, 0xff, 0xff, 0xff, 0xfe, 0, 0, 0, 0}), copyDone(1)), abi.CategoryInternal, `value of -2 bytes in column "c0"`},
+		{"negative length of a text", cat(data(copyHead, []byte{0, 2, 0, 0, 0, 4, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xfe}), copyDone(1)), abi.CategoryInternal, `value of -2 bytes in column "c1" of type text`},
+		{"lying number of columns", cat(data(copyHead, copyRow(nil, nil), append([]byte{0, 3}, ok[2:]...)), copyDone(2)), abi.CategoryInternal, "row of 3 columns instead of 2"},
+		{"lying number of columns, no NULL", cat(data(copyHead, append([]byte{0, 3}, ok[2:]...)), copyDone(1)), abi.CategoryInternal, "row of 3 columns instead of 2"},
 		{"no end marker", cat(data(copyHead, ok), copyDone(1)), abi.CategoryInternal, "without the end marker"},
 		{"nothing at all", copyDone(0), abi.CategoryInternal, "without the end marker"},
 		{"cut off in a row", cat(data(copyHead, ok[:9]), copyDone(1)), abi.CategoryInternal, "cut off"},
@@ -375,6 +504,7 @@ func TestFetchRefuses(t *testing.T) {
 		{"rows missing", cat(data(copyHead, ok, copyEnd), copyDone(2)), abi.CategoryInternal, `1 rows, but the server says "COPY 2"`},
 		{"a message out of place", cat(data(copyHead, ok), message(msgRowDescription, "\x00\x00")), abi.CategoryInternal, "type 'T'"},
 		{"a length below 4", cat(data(copyHead, ok), []byte{'d', 0, 0, 0, 3}), abi.CategoryInternal, "impossible length"},
+		{"a length below 4 after a split", cat(data(copyHead, ok[:9], ok[9:]), []byte{'d', 0, 0, 0, 3}), abi.CategoryInternal, "impossible length"},
 		{"connection lost", data(copyHead, ok), abi.CategoryTransientNetwork, "closed the connection"},
 		{"connection lost in a row", data(copyHead, ok)[:40], abi.CategoryTransientNetwork, "closed the connection"},
 		{"server's error", cat(data(copyHead, ok), failed, message(msgReady, "E")), abi.CategoryTransientDB, "canceling statement due to user request (SQLSTATE 57014)"},
@@ -469,20 +599,15 @@ func TestFetchStops(t *testing.T) {
 	answers := asServerDoes(rows...)
 
 	read := func(cancelAt int) (*testHost, error) {
-		h := newTestHost(abi.RoleSource, nil, func() (testConn, error) { return &scriptConn{answers: answers}, nil })
-		h.run.BatchRows, h.run.BatchBytes = 1<<20, 64<<20
-		h.onYield = func(n int) abi.Status {
-			if n == cancelAt {
-				return abi.Cancelled
+		return fetchWith(t, columns, answers, func(h *testHost) {
+			h.run.BatchRows, h.run.BatchBytes = 1<<20, 64<<20
+			h.onYield = func(n int) abi.Status {
+				if n == cancelAt {
+					return abi.Cancelled
+				}
+				return abi.OK
 			}
-			return abi.OK
-		}
-		host := sdk.NewHost(h)
-		conn, err := host.Open("postgres", "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return h, (&source{host: host, wire: newWire(conn)}).fetch(&h.run, columns)
+		})
 	}
 	h, err := read(0)
 	if err != nil {

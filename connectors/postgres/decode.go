@@ -59,7 +59,7 @@ func arrowSchema(columns []sourceColumn) *arrowipc.Schema {
 }
 
 // arrowRow is how many bytes a row takes in Arrow if the values of varying width
-// are empty.
+// are empty, never less than it really takes.
 func arrowRow(columns []sourceColumn) int {
 	bits := 0
 	for _, c := range columns {
@@ -71,8 +71,11 @@ func arrowRow(columns []sourceColumn) int {
 		default:
 			bits += 8 * int(c.typ.width)
 		}
+		if !c.notNull {
+			bits++
+		}
 	}
-	return bits / 8
+	return (bits + 7) / 8
 }
 
 // plan measures rows lo to hi.

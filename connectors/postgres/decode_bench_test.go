@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rapidbyte-go/rapidbyte/connectors/sdk"
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
 )
 
@@ -21,23 +20,11 @@ func benchCopy(b *testing.B, types []string, rows int, values func(i int) [][]by
 	data = append(data, message(msgCopyData, copyEnd)...)
 	data = append(data, copyDone(rows)...)
 
-	h := newTestHost(abi.RoleSource, nil, func() (testConn, error) { return &scriptConn{answers: data}, nil })
-	h.run.BatchRows, h.run.BatchBytes = int64(rows), 64<<20
-	host := sdk.NewHost(h)
-	conn, err := host.Open("postgres", "")
-	if err != nil {
-		b.Fatal(err)
-	}
-	kinds := make([]pgType, len(columns))
-	for i, c := range columns {
-		kinds[i] = c.typ
-	}
-	x := newIndex(kinds)
-	r := newCopyReader(newWire(conn), x, columns, &h.run, arrowRow(columns))
+	r, d := copyOf(b, columns, data, func(req *abi.RunRequest) { req.BatchRows, req.BatchBytes = int64(rows), 64<<20 })
 	if n, err := r.batch(); n != rows || err != nil {
 		b.Fatalf("the batch has %d rows, error %v", n, err)
 	}
-	return r, newDecoder(host, "events", columns, x, r.most)
+	return r, d
 }
 
 // benchTypes are the columns of the suite's table bench_events.

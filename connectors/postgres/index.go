@@ -39,6 +39,7 @@ type index struct {
 	minRow int // bytes of a row and its message's header if the values of varying width are empty
 
 	dense  bool     // how the rows were walked
+	absent int      // bytes that NULLs of fixed width do not take here, and do in Arrow
 	pos    []uint32 // stride places a row
 	stride int
 	rows   int
@@ -48,6 +49,7 @@ type index struct {
 // place number slot of its row.
 type indexColumn struct {
 	want  int // length of the value, or noWidth
+	width int // the same, or 0
 	nulls int
 	bytes int // of all values together, if the width is not fixed
 
@@ -71,7 +73,7 @@ func newIndex(types []pgType) *index {
 		c.denseSlot, c.denseDelta = len(x.spans), at
 		x.minRow += 4
 		if t.width >= 0 {
-			c.want = int(t.width)
+			c.want, c.width = int(t.width), int(t.width)
 			x.minRow += int(t.width)
 			at += 4 + int(t.width)
 			continue
@@ -87,7 +89,7 @@ func newIndex(types []pgType) *index {
 
 // reset empties the index and chooses how to walk.
 func (x *index) reset(dense bool) {
-	x.rows, x.dense = 0, dense
+	x.rows, x.dense, x.absent = 0, dense, 0
 	x.stride = len(x.cols)
 	if dense {
 		x.stride = len(x.spans) + 1
@@ -176,7 +178,7 @@ func (x *index) walkDense(buf []byte, p int, b *bounds) (next int, full bool) {
 		head := *(*uint64)(unsafe.Add(base, p))
 		end := p + 1 + int(bits.ReverseBytes32(uint32(head>>8)))
 		if head&mask^want|uint64(stop-end)>>63 != 0 {
-			full = left < b.rows && head&mask == want && end <= limit && end > cut
+			full = head&mask == want && end <= limit && end > cut
 			break
 		}
 
@@ -188,7 +190,7 @@ func (x *index) walkDense(buf []byte, p int, b *bounds) (next int, full bool) {
 			q += s.skip
 			n := int(bits.ReverseBytes32(*(*uint32)(unsafe.Add(base, q-4))))
 			if q+n > end {
-				if n != lengthNull || q > end {
+				if n != lengthNull {
 					// The counts hold a part of this row now. That does not matter:
 					// the batch is walked again.
 					q = math.MinInt32
@@ -225,7 +227,7 @@ func (x *index) walkExact(buf []byte, p int, b *bounds) (next int, full bool) {
 		if end > b.limit || end < p+rowHeader || buf[p] != msgCopyData || columnsAt(buf, p+headerSize) != len(x.cols) {
 			return p, false
 		}
-		if x.rows > 0 && end > b.cut {
+		if x.rows > 0 && end+x.absent > b.cut {
 			return p, true
 		}
 		if !x.row(buf, p+rowHeader, end) {
@@ -259,6 +261,7 @@ func (x *index) row(buf []byte, q, end int) bool {
 		}
 		if n == -1 {
 			c.nulls++
+			x.absent += c.width
 			continue
 		}
 		if c.want != noWidth || n < 0 || q+n > end {
@@ -285,6 +288,7 @@ func (x *index) undo(base unsafe.Pointer, n int) {
 		switch {
 		case length == -1:
 			c.nulls--
+			x.absent -= c.width
 		case c.want == noWidth:
 			c.bytes -= int(length)
 		}

@@ -254,7 +254,7 @@ func (s *source) emit(r *copyReader, d *decoder) (sent int, err error) {
 		if plant.On {
 			plant.Burn(plant.SourceGuest, n)
 		}
-		message, err := d.batch(s.wire.in, lo, lo+n, r.limits.cut)
+		message, err := d.batch(s.wire.in, lo, lo+n, r.want)
 		switch {
 		case err == errGuess:
 			// From here on field by field. The rows before are sent and were right.

@@ -163,6 +163,10 @@ func abandoned(folder string) bool {
 	return err == nil && free
 }
 
+// Dir returns the folder of the worktrees, for whatever else should go with them on Close, or with the next sweep after a
+// kill.
+func (r *Repo) Dir() string { return r.dir }
+
 // Close removes the worktrees and the folder. It is safe to call more than once and from another goroutine, and it works
 // after the context of the other calls was cancelled. Finished builds stay in the cache.
 func (r *Repo) Close() error {
