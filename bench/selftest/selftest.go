@@ -114,6 +114,7 @@ func (r *run) trials(ctx context.Context, started time.Time) (*Report, error) {
 		t, err := r.try(ctx, k, r.Seed+uint64(i))
 		if err != nil {
 			report.Ended = fmt.Sprintf("broke off after %d of %d trials", i, len(tasks))
+			report.Took = r.now().Sub(started)
 			report.finish(&r.Options)
 			return report, fmt.Errorf("selftest: %s: %w", t.name(), err)
 		}

@@ -3,7 +3,6 @@ package targets
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,7 +36,7 @@ func (r *Repo) Selftest(ctx context.Context, o SelftestOptions) error {
 
 	report, err := selftest.Run(ctx, options)
 	if report == nil {
-		return exitError("selftest", err)
+		return exitError(err)
 	}
 	text, jsonErr := report.JSON()
 	file := filepath.Join(r.Dir, "target", "selftest.json")
@@ -49,7 +48,7 @@ func (r *Repo) Selftest(ctx context.Context, o SelftestOptions) error {
 		err = errors.Join(err, report.WriteText(r.Stdout))
 	}
 	if err != nil {
-		return exitError("selftest", err)
+		return exitError(err)
 	}
 	if code := report.Exit(); code != compare.ExitOK {
 		return &ExitError{"selftest", int(code)}
@@ -72,9 +71,7 @@ func (r *Repo) ownServer(ctx context.Context) (compare.Server, error) {
 }
 
 // exitError gives an error the exit code that comparisons promise for it.
-func exitError(program string, err error) error {
-	return &codedError{fmt.Errorf("%s: %w", program, err), int(compare.ExitOf(err))}
-}
+func exitError(err error) error { return &codedError{err, int(compare.ExitOf(err))} }
 
 // codedError is an error with the exit code mage ends with.
 type codedError struct {
