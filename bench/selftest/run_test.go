@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rapidbyte-go/rapidbyte/bench/compare"
 	"github.com/rapidbyte-go/rapidbyte/bench/compare/refs"
@@ -31,8 +32,10 @@ func realSuite(t *testing.T) (Options, *bytes.Buffer) {
 	if err := exec.Command("git", "-C", root, "rev-parse").Run(); err != nil {
 		t.Skip("not in a git repository that this user may read")
 	}
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
 	var log bytes.Buffer
-	return Options{Rows: 300, Iterations: 1, Log: &log, Seed: 1, Refs: refs.Options{Repo: root, Temp: t.TempDir()}}, &log
+	return Options{Rows: 300, Iterations: 1, Log: &log, Seed: 1, Refs: refs.Options{Repo: root, Temp: temp}}, &log
 }
 
 func clean(t *testing.T, o *Options) {
@@ -76,7 +79,8 @@ func TestInterrupted(t *testing.T) {
 	o.Only = []string{onlyData, onlyEqual}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	o.busy = func(context.Context) (float64, bool) { cancel(); return 0, true } // when the first trial of equal code begins
+	// When the first trial of equal code has begun, with a process under way.
+	o.busy = func(context.Context) (float64, bool) { time.AfterFunc(300*time.Millisecond, cancel); return 0, true }
 	report, err := Run(ctx, o)
 	if !errors.Is(err, context.Canceled) || compare.ExitOf(err) != compare.ExitError {
 		t.Fatalf("%v\n%s", err, log)

@@ -52,12 +52,20 @@ func Run(ctx context.Context, options Options) (report *Report, err error) {
 		return nil, err
 	}
 
+	// A process that is killed cannot remove its temporary files.
+	temp, err := os.MkdirTemp(o.Refs.Temp, "rapidbyte-selftest-")
+	if err != nil {
+		return nil, fmt.Errorf("selftest: folder for temporary files: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
+
 	r := &run{Options: o}
 	env := append(slices.Clone(o.Env), r.env(build)...)
+	env = append(env, "TMPDIR="+temp)
 	if o.Server != nil {
-		server, err := o.Server(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("selftest: starting the server: %w", err)
+		server, failed := o.Server(ctx)
+		if failed != nil {
+			return nil, fmt.Errorf("selftest: starting the server: %w", failed)
 		}
 		if server.Close != nil {
 			defer func() { err = errors.Join(err, server.Close()) }()
