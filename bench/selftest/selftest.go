@@ -52,16 +52,8 @@ func Run(ctx context.Context, options Options) (report *Report, err error) {
 		return nil, err
 	}
 
-	// A process that is killed cannot remove its temporary files.
-	temp, err := os.MkdirTemp(o.Refs.Temp, "rapidbyte-selftest-")
-	if err != nil {
-		return nil, fmt.Errorf("selftest: folder for temporary files: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
-
 	r := &run{Options: o}
 	env := append(slices.Clone(o.Env), r.env(build)...)
-	env = append(env, "TMPDIR="+temp)
 	if o.Server != nil {
 		server, failed := o.Server(ctx)
 		if failed != nil {
@@ -82,7 +74,7 @@ func Run(ctx context.Context, options Options) (report *Report, err error) {
 			Env: append(slices.Clone(env), plant.Variable+"="+spec)}
 	}
 	r.runner = func(spec string) compare.Runner {
-		return &compare.Binaries{Base: binary(""), Head: binary(spec), Timeout: 5 * time.Minute}
+		return &compare.Binaries{Base: binary(""), Head: binary(spec), Temp: repo.Dir(), Timeout: 5 * time.Minute}
 	}
 	report, err = r.trials(ctx, started)
 	if report != nil {
