@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/tetratelabs/wazero"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs"
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
+	"github.com/rapidbyte-go/rapidbyte/hostfuncs/plant"
 )
 
 // guest is one running connector.
@@ -63,6 +65,9 @@ func (m *module) instantiate(ctx context.Context, inst *hostfuncs.Instance, a *a
 		WithSysWalltime().
 		WithSysNanotime().
 		WithSysNanosleep()
+	if plant.On {
+		config = config.WithEnv(plant.Variable, os.Getenv(plant.Variable))
+	}
 	mctx := experimental.WithMemoryAllocator(g.ctx, experimental.MemoryAllocatorFunc(g.mem.allocate))
 	module, err := m.runtime.InstantiateModule(mctx, m.compiled, config)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/frame"
+	"github.com/rapidbyte-go/rapidbyte/hostfuncs/plant"
 )
 
 // eos is the message that ends an Arrow IPC stream.
@@ -35,6 +36,10 @@ func (i *Instance) EmitBatch(batch []byte, rows int32) abi.Status {
 		return abi.TooLarge
 	}
 
+	if plant.On && i.in == nil {
+		plant.Burn(plant.HostCopy, int(rows))
+	}
+
 	// One copy out of the guest, by the compressor or by hand.
 	codec := i.opt.Codec
 	if rows == 0 {
@@ -42,6 +47,9 @@ func (i *Instance) EmitBatch(batch []byte, rows int32) abi.Status {
 	}
 	if codec != frame.None {
 		i.Clock.Switch(Compress)
+		if plant.On {
+			plant.Burn(plant.Codec, int(rows))
+		}
 	}
 	f, err := i.opt.Pool.Encode(codec, batch, int(rows))
 	if err != nil {

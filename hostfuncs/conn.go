@@ -8,6 +8,7 @@ import (
 
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/broker"
+	"github.com/rapidbyte-go/rapidbyte/hostfuncs/plant"
 )
 
 // ConnOpen implements [abi.Host]. Login happens here, in the host: the guest
@@ -62,6 +63,9 @@ func (i *Instance) ConnRead(handle int32, buf []byte) int32 {
 
 	i.Clock.Switch(Socket)
 	n, err := conn.Read(buf)
+	if plant.On && i.Clock.phase == abi.PhaseFlush {
+		plant.Burn(plant.DestFlush, i.due.Take(i.Counters.InRows))
+	}
 	i.Clock.Switch(Copy)
 	i.Counters.ConnReads++
 	i.Counters.ConnReadBytes += int64(n)

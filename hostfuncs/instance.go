@@ -9,6 +9,7 @@ import (
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/broker"
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/frame"
+	"github.com/rapidbyte-go/rapidbyte/hostfuncs/plant"
 )
 
 // State is a pipeline's key-value store. Implementations are safe for use by
@@ -90,6 +91,8 @@ type Instance struct {
 	pending *frame.Frame // taken from in, not delivered yet
 	inEOS   bool         // the end of the stream was taken from in
 	outEOS  bool         // and put into out
+
+	due plant.Due // nothing without the build tag
 
 	conns    map[int32]*cancelConn
 	nextConn int32

@@ -110,6 +110,9 @@ const workMatters = 0.005
 //     that grew, in proportion, and so on towards the source. Waiting in the other direction needs no such step: the stage
 //     waited for has its own phases in the sum.
 //  4. What no phase accounts for is a part of its own.
+//
+// CPU time is another matter: all stages use it at the same time, and what one of them burns while another waits for a
+// server shows in no wait. There the parts are the phases of all stages, without those in which one waits for another.
 func (l Ledger) explain(pairs []Pair, unit string) *Explanation {
 	pairs = trimmed(pairs, unit)
 	total, ok := meanDifference(pairs, unit)
@@ -118,7 +121,11 @@ func (l Ledger) explain(pairs []Pair, unit string) *Explanation {
 	}
 
 	parts := map[phaseKey]float64{}
-	if !l.share(parts, pairs) {
+	divide := l.share
+	if unit == cpuUnit {
+		divide = l.burn
+	}
+	if !divide(parts, pairs) {
 		return nil
 	}
 	e := &Explanation{Total: Number(total)}
@@ -156,6 +163,24 @@ func (l Ledger) share(parts map[phaseKey]float64, pairs []Pair) bool {
 			continue
 		}
 		parts[phaseKey{l[last].Name, phase.Name}] += sec
+	}
+	return measured
+}
+
+// cpuUnit is the unit of the CPU time of all stages together.
+const cpuUnit = "cpu-sec/op"
+
+// burn adds the differences of the phases of every stage to the parts, in which it does not wait for another stage. It
+// reports whether any was measured.
+func (l Ledger) burn(parts map[phaseKey]float64, pairs []Pair) bool {
+	measured := false
+	for _, stage := range l {
+		for _, phase := range stage.Phases {
+			if sec, ok := meanDifference(pairs, phase.Unit); ok && phase.Waits == Busy {
+				parts[phaseKey{stage.Name, phase.Name}] += sec
+				measured = true
+			}
+		}
 	}
 	return measured
 }

@@ -120,3 +120,22 @@ func TestDefaultLedger(t *testing.T) {
 		}
 	}
 }
+
+// CPU time that the source burns while the destination waits for its server is in no wait of the destination.
+func TestExplainCPU(t *testing.T) {
+	base := map[string]float64{"sec/op": 100, "cpu-sec/op": 60, "sg": 40, "ss": 60, "tg": 20, "ts": 80, "dg": 30, "df": 30, "ds": 40}
+	head := map[string]float64{"sec/op": 100, "cpu-sec/op": 70, "sg": 52, "ss": 48, "tg": 20, "ts": 80, "dg": 30, "df": 29, "ds": 41}
+	e := three.explain(ledgerPairs(base, head), "cpu-sec/op")
+	if e == nil || len(e.Parts) != 3 {
+		t.Fatalf("explained by %+v", e)
+	}
+	if e.Parts[0].Name() != "source guest" {
+		t.Errorf("%s comes first", e.Parts[0].Name())
+	}
+	want := map[string]float64{"source guest": 1.2, "dest flush": -0.1, "outside the stages": -0.1}
+	for _, p := range e.Parts {
+		if share, ok := want[p.Name()]; !ok || math.Abs(float64(p.Share)-share) > 1e-9 {
+			t.Errorf("%s has a share of %v, want %v", p.Name(), p.Share, share)
+		}
+	}
+}

@@ -47,7 +47,8 @@ type Binaries struct {
 	Base, Head Binary
 	// Select is the -test.bench pattern of the cases to list. "" lists all.
 	Select string
-	// Temp is where the folders of samples are made. "" is the system's folder for temporary files.
+	// Temp is where the folders of samples are made, and for the processes the system's folder for temporary files: one that
+	// is killed cannot remove its own. "" is the system's folder.
 	Temp string
 	// Timeout ends a process that hangs. 0 is ten minutes.
 	Timeout time.Duration
@@ -156,6 +157,9 @@ func (b *Binaries) start(ctx context.Context, side Side, env []string, args ...s
 	cmd.Dir = binary.Dir
 	// A seed, list or sample folder of the user's own run is not ours.
 	cmd.Env = slices.Concat(child.Environ(listVariable, samplesVariable, seedVariable), binary.Env, env)
+	if b.Temp != "" {
+		cmd.Env = append(cmd.Env, "TMPDIR="+b.Temp)
+	}
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	err := child.Run(cmd)

@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"fmt"
+	"os"
 	"runtime/pprof"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/rapidbyte-go/rapidbyte/bench/history"
 	"github.com/rapidbyte-go/rapidbyte/engine"
+	"github.com/rapidbyte-go/rapidbyte/hostfuncs/plant"
 )
 
 // Trial is one case as [Env.Measure] runs it.
@@ -43,6 +45,11 @@ func (e *Env) Measure(b *testing.B, t Trial) {
 		t.Verify = t.Source.Verify
 	}
 	m := &meter{env: e, trial: t}
+	if plant.On {
+		if err := e.spoilOutput(os.Stdout, t.Case); err != nil {
+			b.Fatal(err)
+		}
+	}
 
 	for range e.Grid.Warmups {
 		if _, err := m.run(ctx, nil); err != nil {
@@ -141,6 +148,11 @@ func (m *meter) run(ctx context.Context, b *testing.B) (*Sample, error) {
 	if err := t.Source.settle(ctx); err != nil {
 		return nil, err
 	}
+	if plant.On {
+		if err := t.Source.spoilRow(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if b == nil {
 		return nil, nil
 	}
@@ -221,6 +233,11 @@ func (m *meter) finish(ctx context.Context) error {
 	}
 	if err := m.env.writeSamples(m.samples); err != nil {
 		return err
+	}
+	if plant.On {
+		if err := m.env.spoilSamples(); err != nil {
+			return err
+		}
 	}
 	switch m.trial.Case.Family {
 	case "Pipeline", "PipelineCold", "Floor":

@@ -7,6 +7,7 @@ import (
 	"github.com/rapidbyte-go/rapidbyte/connectors/sdk"
 	"github.com/rapidbyte-go/rapidbyte/connectors/sdk/arrowipc"
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
+	"github.com/rapidbyte-go/rapidbyte/hostfuncs/plant"
 )
 
 // source reads the tables of one schema. All streams are read in one read-only
@@ -250,6 +251,9 @@ func (s *source) emit(r *copyReader, d *decoder) (sent int, err error) {
 	lo, step := 0, r.x.rows
 	for lo < r.x.rows {
 		n := min(step, r.x.rows-lo)
+		if plant.On {
+			plant.Burn(plant.SourceGuest, n)
+		}
 		message, err := d.batch(s.wire.in, lo, lo+n, r.want)
 		switch {
 		case err == errGuess:

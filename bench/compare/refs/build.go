@@ -40,6 +40,14 @@ const (
 // buildFlags are given to every build. Without them two folders and two commits give different bytes for equal code.
 var buildFlags = []string{"-trimpath", "-buildvcs=false"}
 
+// flags returns what every build with these options is given.
+func (o *Options) flags() []string {
+	if len(o.Tags) == 0 {
+		return buildFlags
+	}
+	return append(slices.Clone(buildFlags), "-tags="+strings.Join(o.Tags, ","))
+}
+
 // Identical reports whether the two builds are the same code, and in which way.
 func Identical(a, b *Build) (how string, ok bool) {
 	switch {
@@ -100,7 +108,7 @@ func (w *Worktree) compile(ctx context.Context, dir string) error {
 	}
 
 	fmt.Fprintf(w.repo.options.Log, "building the benchmark suite of %s\n", w.Ref)
-	args := append([]string{"test", "-c"}, buildFlags...)
+	args := append([]string{"test", "-c"}, w.repo.options.flags()...)
 	args = append(args, "-o", filepath.Join(dir, binaryName), "./"+w.repo.options.Suite)
 	if _, err := goTool(ctx, w.Dir, nil, args...); err != nil {
 		return w.buildError(ctx, "benchmark suite", err)
@@ -153,14 +161,14 @@ func goTool(ctx context.Context, dir string, env []string, args ...string) (stri
 var wasip1 = []string{"GOOS=wasip1", "GOARCH=wasm"}
 
 // buildGuests compiles every main package below connectors as a WASM reactor.
-func buildGuests(ctx context.Context, dir, out string) error {
+func buildGuests(ctx context.Context, dir, out string, flags []string) error {
 	mains, err := guestPackages(ctx, dir)
 	if err != nil {
 		return err
 	}
 	for _, main := range mains {
 		name := filepath.Base(main)
-		args := append([]string{"build", "-buildmode=c-shared"}, buildFlags...)
+		args := append([]string{"build", "-buildmode=c-shared"}, flags...)
 		args = append(args, "-o", filepath.Join(out, name+".wasm"), ".")
 		if _, err := goTool(ctx, main, wasip1, args...); err != nil {
 			return err

@@ -69,7 +69,7 @@ func (w *Worktree) code(ctx context.Context) (string, error) {
 
 // hashPackages adds the sources of the packages and of all they import, in the order of the go command's list.
 func (w *Worktree) hashPackages(ctx context.Context, h hash.Hash, env []string, packages ...string) error {
-	list, err := goTool(ctx, w.Dir, env, append([]string{"list", "-deps", "-json"}, packages...)...)
+	list, err := goTool(ctx, w.Dir, env, slices.Concat([]string{"list", "-deps", "-json"}, w.repo.options.flags(), packages)...)
 	if err != nil {
 		return w.buildError(ctx, "list of packages", err)
 	}

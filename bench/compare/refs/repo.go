@@ -25,6 +25,8 @@ type Options struct {
 	// Guests builds the WASM guests of the module in dir into the folder out. Nil builds every main package below
 	// "connectors" that compiles for wasip1, and copies the manifest.json beside it.
 	Guests func(ctx context.Context, dir, out string) error
+	// Tags are the build tags of suite and guests. Nil is none.
+	Tags []string
 	// Log gets one line for each step that takes time. Nil discards them.
 	Log io.Writer
 }
@@ -40,7 +42,7 @@ func (o Options) withDefaults() (Options, error) {
 		o.Suite = "bench"
 	}
 	if o.Guests == nil {
-		o.Guests = buildGuests
+		o.Guests = func(ctx context.Context, dir, out string) error { return buildGuests(ctx, dir, out, o.flags()) }
 	}
 	if o.Log == nil {
 		o.Log = io.Discard
