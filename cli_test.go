@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/fstest"
@@ -360,15 +361,24 @@ func TestVerbose(t *testing.T) {
 	}
 }
 
+// onFirstWrite does something when the program first says that it works.
+type onFirstWrite struct {
+	bytes.Buffer
+	once sync.Once
+	do   func()
+}
+
+func (w *onFirstWrite) Write(p []byte) (int, error) {
+	w.once.Do(w.do)
+	return w.Buffer.Write(p)
+}
+
 func TestExitCodesOfSignals(t *testing.T) {
 	workspace(t)
 	for signal, want := range map[os.Signal]int{os.Interrupt: 130, syscall.SIGTERM: 143} {
 		ctx, cancel := context.WithCancelCause(t.Context())
-		var stdout, stderr bytes.Buffer
-		go func() {
-			time.Sleep(50 * time.Millisecond)
-			cancel(&signalError{signal})
-		}()
+		var stdout bytes.Buffer
+		stderr := onFirstWrite{do: func() { cancel(&signalError{signal}) }}
 		if got := testCLI(&stdout, &stderr).run(ctx, []string{"run", "--runtime=native", "--json", "block.yaml"}); got != want {
 			t.Errorf("exit code after %v is %d, want %d\n%s", signal, got, want, &stderr)
 		}

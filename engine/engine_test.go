@@ -1,11 +1,13 @@
 package engine_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"path/filepath"
 	"runtime"
@@ -553,6 +555,25 @@ func TestProgressSeesTheStages(t *testing.T) {
 	}
 	if !last.Done || last.Rows != 5000 || len(last.Stages) != 2 || last.Stages[1].State != "done" {
 		t.Errorf("last progress = %+v", last)
+	}
+}
+
+// Checkpoints are told, and so is what a talkative guest was not let say.
+func TestLogTellsOfCheckpointsAndDroppedLines(t *testing.T) {
+	var said bytes.Buffer
+	e := newEngine(t, engine.Native, func(o *engine.Options) {
+		o.Log = slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	})
+	if _, err := e.Run(t.Context(), parse(t, "dest:", "mode: chatter-run"), engine.RunOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"level=DEBUG msg=checkpoint stage=destination stream=numbers rows=100 bytes=1000\n",
+		"level=WARN msg=\"a connector's further log lines were dropped\" stage=destination connector=chaos-dest lines=3\n",
+	} {
+		if !strings.Contains(said.String(), want) {
+			t.Errorf("the log does not say %q", want)
+		}
 	}
 }
 

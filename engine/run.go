@@ -126,7 +126,7 @@ func (r *run) do(ctx context.Context) (err error) {
 		if err := r.record(ctx, i, StatusRunning, nil); err != nil {
 			err = fmt.Errorf("the run cannot be recorded, so nothing was started: %w", err)
 			for j := range i {
-				err = errors.Join(err, r.record(context.WithoutCancel(ctx), j, StatusFailed, err))
+				err = errors.Join(err, r.record(ctx, j, StatusFailed, err))
 			}
 			return err
 		}
@@ -153,9 +153,9 @@ func (r *run) finishRecords(ctx context.Context, cause error) (err error) {
 		switch {
 		case r.recorded[i]:
 		case s.Committed:
-			rerr = r.record(context.WithoutCancel(ctx), i, StatusCompleted, nil)
+			rerr = r.record(ctx, i, StatusCompleted, nil)
 		default:
-			rerr = r.record(context.WithoutCancel(ctx), i, failed, cause)
+			rerr = r.record(ctx, i, failed, cause)
 		}
 		if rerr != nil && err == nil { // the others fail for the same reason
 			err = rerr
@@ -173,7 +173,7 @@ func (r *run) finishRecords(ctx context.Context, cause error) (err error) {
 // committed notes that stream i is there.
 func (r *run) committed(ctx context.Context, i int) {
 	r.result.Streams[i].Committed = true
-	if err := r.record(context.WithoutCancel(ctx), i, StatusCompleted, nil); err != nil {
+	if err := r.record(ctx, i, StatusCompleted, nil); err != nil {
 		r.engine.opt.Log.Warn("a record cannot be written; it is tried again at the end", "reason", err)
 		return
 	}
@@ -267,6 +267,9 @@ func (r *run) record(ctx context.Context, i int, status RunStatus, cause error) 
 		BytesRead:    s.BytesRead,
 		BytesWritten: s.BytesWritten,
 	}
+	// A record is written whatever has become of the run: one that is cancelled
+	// at its very start is a cancelled run, not an unrecorded one.
+	ctx = context.WithoutCancel(ctx)
 	if status == StatusRunning {
 		return r.options.Recorder.Start(ctx, rec)
 	}

@@ -27,13 +27,12 @@ type stage struct {
 
 // stageOptions are what all stages of one attempt share.
 type stageOptions struct {
-	codec      frame.Codec
-	pool       *frame.Pool
-	maxBatch   int
-	state      hostfuncs.State
-	pipeline   string
-	checkpoint func(abi.Checkpoint)
-	tap        func(stream string, message []byte, rows int) error
+	codec    frame.Codec
+	pool     *frame.Pool
+	maxBatch int
+	state    hostfuncs.State
+	pipeline string
+	tap      func(stream string, message []byte, rows int) error
 }
 
 // newStage prepares a stage; nothing runs yet.
@@ -49,7 +48,9 @@ func (e *Engine) newStage(ctx context.Context, p *stagePlan, o *stageOptions) *s
 		Broker:      p.broker,
 		State:       o.state,
 		StatePrefix: strconv.Quote(o.pipeline) + "/" + p.name + "/",
-		Checkpoint:  o.checkpoint,
+		Checkpoint: func(c abi.Checkpoint) {
+			log.Debug("checkpoint", "stage", p.name, "stream", c.Stream, "rows", c.Rows, "bytes", c.Bytes)
+		},
 		Log: func(level abi.LogLevel, line string) {
 			log.Log(ctx, slogLevel(level), line, "stage", p.name, "connector", p.connector)
 		},
@@ -254,6 +255,9 @@ func (s *stage) end() StageResult {
 	s.inst.Clock.Switch(hostfuncs.Instantiate) // taking down counts as setup
 	if leaked := s.inst.Close(); leaked > 0 {
 		s.engine.opt.Log.Debug("connections left open by a connector were closed", "stage", s.plan.name, "count", leaked)
+	}
+	if n := s.inst.Counters.LogDropped; n > 0 {
+		s.engine.opt.Log.Warn("a connector's further log lines were dropped", "stage", s.plan.name, "connector", s.plan.connector, "lines", n)
 	}
 	if s.guest != nil {
 		r.GuestMemory = s.guest.memory()

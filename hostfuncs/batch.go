@@ -65,10 +65,8 @@ func (i *Instance) EmitBatch(batch []byte, rows int32) abi.Status {
 	if rows > 0 {
 		c.Batches++
 	}
-	if i.in == nil {
-		i.rows.Add(int64(rows))
-		i.bytes.Add(int64(len(batch)))
-	}
+	i.rows.Add(int64(rows))
+	i.bytes.Add(int64(len(batch)))
 	c.EmitTime += i.Clock.Now() - before
 	return abi.OK
 }
@@ -92,6 +90,7 @@ func (i *Instance) NextBatch(buf []byte) int32 {
 		f, err := i.in.Take(i.ctx)
 		i.Clock.Switch(Copy)
 		if errors.Is(err, io.EOF) {
+			i.Counters.NextTime += i.Clock.Now() - before
 			return 0
 		}
 		if err != nil {

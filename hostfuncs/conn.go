@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/broker"
@@ -84,6 +85,9 @@ func (i *Instance) ConnWrite(handle int32, data []byte) int32 {
 	conn, ok := i.conns[handle]
 	if !ok {
 		return int32(i.refuse(abi.InvalidArgument, "conn_write: unknown handle"))
+	}
+	if len(data) > math.MaxInt32 {
+		return int32(i.refuse(abi.TooLarge, "conn_write: more than 2 GiB in one call"))
 	}
 
 	i.Clock.Switch(Socket)

@@ -181,7 +181,7 @@ func (i *Instance) ErrorPhase() abi.Phase {
 func (i *Instance) Cancelled() bool { return i.ctx.Err() != nil }
 
 // Progress returns the rows and Arrow IPC bytes that passed so far: emitted by
-// a source, received by a destination. It may be called from any goroutine.
+// a source or a transform, received by a destination. It may be called from any goroutine.
 func (i *Instance) Progress() (rows, bytes int64) { return i.rows.Load(), i.bytes.Load() }
 
 // enter begins every host function: it counts the call, moves the clock to the
@@ -219,14 +219,12 @@ func (i *Instance) fail(err error) abi.Status {
 	if i.ctx.Err() != nil {
 		return i.cancelled()
 	}
-	var status abi.Status
-	if errors.As(err, &status) {
-		i.lastErr = &abi.Error{Category: abi.CategoryInternal, Message: err.Error()}
-		i.hostErr = i.lastErr
-		return status
-	}
 	i.lastErr = asABI(err)
 	i.hostErr = i.lastErr
+	var status abi.Status
+	if errors.As(err, &status) {
+		return status
+	}
 	return abi.Failed
 }
 
@@ -244,7 +242,11 @@ func asABI(err error) *abi.Error {
 	}
 	var login *broker.Error
 	if errors.As(err, &login) {
-		return &abi.Error{Category: login.Category, Message: login.Message, Hint: login.Hint, Code: login.Code}
+		return &abi.Error{Category: login.Category, Message: login.Message, Hint: login.Hint, Code: login.Code, Field: login.Field}
+	}
+	var status abi.Status
+	if errors.As(err, &status) {
+		return &abi.Error{Category: abi.CategoryInternal, Message: err.Error()}
 	}
 	return &abi.Error{Category: abi.CategoryTransientNetwork, Message: err.Error()}
 }

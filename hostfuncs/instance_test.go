@@ -5,9 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tetratelabs/wazero/experimental/wazerotest"
@@ -21,8 +23,15 @@ import (
 type pipeBroker struct{ far chan net.Conn }
 
 func (b pipeBroker) Open(_ context.Context, target string) (broker.Conn, error) {
-	if target == "refused" {
+	switch target {
+	case "refused":
 		return nil, &broker.Error{Category: abi.CategoryAuth, Message: "password refused", Hint: "check it"}
+	case "db:1":
+		tcp, err := broker.New(broker.TCP, nil)
+		if err != nil {
+			return nil, err
+		}
+		return tcp.Open(context.Background(), target)
 	}
 	near, far := net.Pipe()
 	b.far <- far
@@ -161,6 +170,71 @@ func TestMisuseIsRefusedWithAReason(t *testing.T) {
 			}
 			link.Drain()
 		})
+	}
+}
+
+// What the broker says about a refusal reaches the guest, and the run's error,
+// whole.
+func TestDeniedTargetKeepsItsReason(t *testing.T) {
+	i := newTestInstance(t, t.Context(), nil)
+	if got := abi.Status(i.ConnOpen("tcp", "db:1")); got != abi.Denied {
+		t.Fatalf("status = %v, want Denied", got)
+	}
+	if e := i.HostError(); e.Category != abi.CategoryPermission || e.Field != "allow" || !strings.Contains(e.Hint, "config key allow") {
+		t.Errorf("host error = %+v", e)
+	}
+}
+
+// A stage between two others is seen to make progress, and its waiting for the
+// end of the stream is part of its time in next_batch.
+func TestTransformCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pool := frame.NewPool(1 << 20)
+		i := newTestInstance(t, t.Context(), func(o *Options) { o.Pool = pool })
+		in, out := NewLink(4, 1<<20), NewLink(4, 1<<20)
+		i.Begin(nil, in, out)
+		if err := in.Put(t.Context(), encode(t, pool, 8, 5)); err != nil {
+			t.Fatal(err)
+		}
+		buf := make([]byte, 10)
+		if n := i.NextBatch(buf); n != 8 {
+			t.Fatal(n)
+		}
+		if s := i.EmitBatch(buf, 5); s != abi.OK {
+			t.Fatal(s)
+		}
+		if rows, bytes := i.Progress(); rows != 5 || bytes != 10 {
+			t.Errorf("progress = %d rows, %d bytes, want 5 and 10", rows, bytes)
+		}
+
+		time.AfterFunc(time.Second, in.Close)
+		if n := i.NextBatch(buf); n != 0 {
+			t.Fatal(n)
+		}
+		if got, waited := i.Counters.NextTime, i.Clock.Stop()[BucketUpstream]; got != waited || got != time.Second {
+			t.Errorf("%v in next_batch, of which %v waiting; want one second of both", got, waited)
+		}
+		out.Drain()
+	})
+}
+
+// Lengths that a 32-bit answer cannot tell, and texts that only cost memory, are
+// refused before anything is done with them.
+func TestLengthsBeyondTheContract(t *testing.T) {
+	i := newTestInstance(t, t.Context(), nil)
+	h := i.ConnOpen("tcp", "")
+	huge := math.MaxInt32 + 1
+	if got := abi.Status(i.ConnWrite(h, make([]byte, huge))); got != abi.TooLarge { // never touched, so it takes no memory
+		t.Errorf("conn_write of 2 GiB = %v, want TooLarge", got)
+	}
+
+	m := memory{wazerotest.NewFixedMemory(1 << 22)}
+	if s, ok := m.text(0, 1<<22); !ok || len(s) > abi.MaxKey+1 {
+		t.Errorf("text of 4 MiB: %d bytes were copied", len(s))
+	}
+	// Only the lower half of a slot is the guest's.
+	if b, ok := m.view(1<<23, 1<<32); !ok || len(b) != 0 {
+		t.Errorf("an empty view: %d bytes, %t", len(b), ok)
 	}
 }
 

@@ -70,6 +70,11 @@ func (b *base) misbehave(when string) error {
 		for b.h.Yield() == nil {
 		}
 		return nil // as one whose last call had its answer before the cancellation
+	case "chatter-" + when:
+		for range 10_003 {
+			b.h.Log(abi.LogDebug, "again")
+		}
+		return b.h.Checkpoint(abi.Checkpoint{Stream: "numbers", Rows: 100, Bytes: 1000})
 	case "lie-" + when:
 		return abi.Cancelled
 	case "config-" + when:
