@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rapidbyte-go/rapidbyte/bench/compare/refs"
 )
@@ -158,6 +159,14 @@ func TestRefsErrors(t *testing.T) {
 	if _, err := Refs(t.Context(), config); err == nil || !strings.Contains(err.Error(), "starting the server: no postgres found") {
 		t.Errorf("without a server: %v", err)
 	}
+	config.Server = func(context.Context) (Server, error) {
+		return Server{Noise: &Noise{Machine: "fake", Taken: time.Now(), Cells: []NoiseCell{{fakeCopy, "sec/op", []float64{0.1, -0.2, 0.3}}}}}, nil
+	}
+	config.Options.Threshold = 0.01
+	if _, err := Refs(t.Context(), config); !errors.Is(err, ErrTighter) {
+		t.Errorf("a threshold below the noise that the server's machine is known for: %v", err)
+	}
+	config.Options.Threshold = 0
 	if _, err := Refs(canceled(), config); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled before the start: %v", err)
 	}

@@ -138,6 +138,9 @@ func TestLocalRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close(context.Background())
+	if !s.Started() {
+		t.Error("a server of its own cannot be restarted")
+	}
 	if err := s.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -148,6 +148,9 @@ func TestGivenServer(t *testing.T) {
 	if s.Provider != "dsn" || s.Profile != have.Profile || s.Version != have.Version || s.ConfHash != have.ConfHash {
 		t.Errorf("got %s %s %s %s, want dsn %s %s %s", s.Provider, s.Profile, s.Version, s.ConfHash, have.Profile, have.Version, have.ConfHash)
 	}
+	if s.Started() {
+		t.Error("a server of others can be restarted")
+	}
 	if err := s.Restart(t.Context()); err == nil || !strings.Contains(err.Error(), "was not started by this process (provider dsn)") {
 		t.Errorf("Restart: %v", err)
 	}
