@@ -38,6 +38,8 @@ const (
 	LoadDisk     LoadSource = "disk"     // from the on-disk cache
 	LoadMemory   LoadSource = "memory"   // this engine had it already
 	LoadNative   LoadSource = "native"   // linked in: there was nothing to load
+	// LoadInterpreted is a module read for the interpreter, which compiles nothing.
+	LoadInterpreted LoadSource = "interpreted"
 )
 
 type moduleKey struct {
@@ -110,7 +112,7 @@ func (e *Engine) module(ctx context.Context, name string, strict bool) (*module,
 // used costs time, never a run.
 func (e *Engine) compile(ctx context.Context, m *module, wasm []byte, strict bool) (LoadSource, error) {
 	if e.opt.Runtime == Interpreted {
-		return LoadCompiled, m.open(ctx, wazero.NewRuntimeConfigInterpreter(), wasm, strict, "")
+		return LoadInterpreted, m.open(ctx, wazero.NewRuntimeConfigInterpreter(), wasm, strict, "")
 	}
 
 	dir, err := e.cacheFolder(wasm, strict)
@@ -167,6 +169,10 @@ func (m *module) open(ctx context.Context, config wazero.RuntimeConfig, wasm []b
 	defer func() {
 		if err != nil {
 			_ = r.Close(ctx) // the error that counts is already there
+			if m.cache != nil {
+				_ = m.cache.Close(ctx)
+				m.cache = nil
+			}
 		}
 	}()
 

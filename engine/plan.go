@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/rapidbyte-go/rapidbyte/engine/pipeline"
@@ -201,8 +202,8 @@ func checkField(f abi.ManifestField, value any) (any, string) {
 		case int64, int, uint64:
 		case string:
 			// A variable's value is always text; accept one that is a number.
-			var i int64
-			if _, err := fmt.Sscanf(n+"\n", "%d\n", &i); err != nil {
+			i, err := strconv.ParseInt(n, 10, 64)
+			if err != nil {
 				return nil, "want a whole number, have text that is none"
 			}
 			return i, ""

@@ -302,7 +302,9 @@ func TestSourceRefuses(t *testing.T) {
 		create schema void;
 		create table secret (id integer);
 		create sequence s; create index i on bench_events (id);
-		create role %[1]s login password 'x'; grant select on bench_events to %[1]s;
+		create table hidden (id integer); alter table hidden enable row level security;
+		insert into hidden values (1), (2), (3); create policy odd on hidden using (id %% 2 = 1);
+		create role %[1]s login password 'x'; grant select on bench_events, hidden to %[1]s;
 	`, role))
 	t.Cleanup(func() { execSQL(t, conn, fmt.Sprintf("drop owned by %[1]s; drop role %[1]s", role)) })
 	execSQL(t, conn, "create table late (ts timestamp); insert into late values ('294276-12-31')")
@@ -316,7 +318,7 @@ func TestSourceRefuses(t *testing.T) {
 		{"typing error", "public", "bench_event", abi.CategorySchema, []string{`table "public"."bench_event" does not exist`, "42P01", `did you mean "bench_events"?`}},
 		{"case", "public", "Bench_Events", abi.CategorySchema, []string{`did you mean "bench_events"?`}},
 		{"other schema", "public", "orders", abi.CategorySchema, []string{`"sales"."orders"`, "set schema"}},
-		{"nothing like it", "public", "xyz", abi.CategorySchema, []string{`has "bench_events", "late", "odd", "secret"`}},
+		{"nothing like it", "public", "xyz", abi.CategorySchema, []string{`has "bench_events", "hidden", "late", "odd", "secret"`}},
 		{"no schema", "nowhere", "t", abi.CategorySchema, []string{`schema "nowhere" does not exist or has no tables`}},
 		{"no tables", "void", "t", abi.CategorySchema, []string{`schema "void" does not exist or has no tables`}},
 		{"index", "public", "i", abi.CategorySchema, []string{"not a table or view"}},
@@ -343,6 +345,8 @@ func TestSourceRefuses(t *testing.T) {
 	}
 	_, err := readStreams(t, dsn, "public", nil, "secret")
 	wantError(t, err, abi.CategoryPermission, `"public"."secret"`, "permission denied", "42501", "SELECT")
+	_, err = readStreams(t, dsn, "public", nil, "hidden")
+	wantError(t, err, abi.CategoryPermission, "row-level security", "42501")
 	_, err = readStreams(t, dsn, "sales", nil, "orders")
 	wantError(t, err, abi.CategoryPermission, `"sales"."orders"`, "permission denied", "42501", "USAGE")
 }

@@ -18,10 +18,11 @@ const (
 	// container, which is where a loader often runs.
 	defaultMaxMemory = 256 << 20
 
-	// A batch may take a quarter of the memory: it exists up to four times, as
-	// rows and as Arrow in the source, in the channel, and in the destination.
-	// So the default is 64 MiB, and follows max_memory down. A smaller part
-	// would refuse wide rows for nothing; a larger one could not be moved.
+	// A batch may take a quarter of the memory, which is also what frames in
+	// flight may take together. So the default is 64 MiB, and follows max_memory
+	// down. It is a ceiling, not a promise: a row this large exists several times
+	// at once, as rows and as Arrow in both guests, and one of more than some 40
+	// MiB needs a larger max_memory, which the error then says.
 	maxBatchShare   = 4
 	defaultMaxBatch = 64 << 20
 
