@@ -16,8 +16,8 @@ import (
 
 // A batch is cut at this size. At 8192 rows or 1 MiB the columns of a batch and
 // the bytes they come from stay in a core's cache, and what a batch costs (two
-// crossings, a frame, a wake-up: some 30 us) is a few ns a row. Smaller batches
-// pay that more often; larger ones miss the cache and hold the destination up.
+// crossings, a frame, a wake-up) is spread over many rows. Smaller batches pay
+// that more often; larger ones miss the cache and hold the destination up.
 const (
 	batchRows  = 8192
 	batchBytes = 1 << 20
