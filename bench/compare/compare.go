@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"time"
 
@@ -43,115 +40,47 @@ type Server struct {
 }
 
 // Refs compares two commits: worktrees, builds, measurement, verdict. Whatever happens, also a cancelled context, it
-// removes its worktrees and ends its processes before it returns. The user's checkout is not touched.
+// removes its worktrees and ends its processes before it returns. The user's checkout is not touched. A report comes with
+// an error only if all was measured and something could not be removed.
 func Refs(ctx context.Context, c Config) (report *Report, err error) {
-	if c.Log == nil {
-		c.Log = io.Discard
-	}
-	if c.Refs.Log == nil {
-		c.Refs.Log = c.Log
-	}
 	if c.Options.Started.IsZero() {
 		c.Options.Started = time.Now()
 	}
 	if c.Base == "" || c.Head == "" {
 		return nil, fmt.Errorf("%w: two refs are needed, such as main and \".\" for the working tree", ErrUsage)
 	}
-
-	repo, err := refs.Open(ctx, c.Refs)
+	s, err := Open(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, repo.Close()) }()
+	defer func() { err = errors.Join(err, s.Close()) }()
 
 	// Both names are resolved before anything is built: a typing error should not cost a minute.
-	base, err := repo.Resolve(ctx, c.Base)
+	base, err := s.Repo.Resolve(ctx, c.Base)
 	if err != nil {
 		return nil, err
 	}
-	head, err := repo.Resolve(ctx, c.Head)
+	head, err := s.Repo.Resolve(ctx, c.Head)
 	if err != nil {
 		return nil, err
 	}
-	sides, builds, err := c.build(ctx, repo, base, head)
-	if err != nil {
-		return nil, err
-	}
-	report = &Report{Format: reportVersion, Base: version(base), Head: version(head), Finished: time.Now()}
-	if how, same := refs.Identical(builds[Base], builds[Head]); same && !c.Force {
-		report.Identical = how
-		return report, nil
-	} else if same {
-		fmt.Fprintf(c.Log, "%s: every difference will be noise\n", how)
-	}
-
-	measured, err := c.measure(ctx, sides, repo.Dir())
-	if err != nil {
-		return nil, err
-	}
-	measured.Base, measured.Head = report.Base, report.Head
-	if c.Command != "" {
-		measured.Reproduce = c.Command + " -seed=" + strconv.FormatUint(measured.Seed, 10)
-	}
-	if base.Suite != head.Suite {
-		measured.Warnings = append(measured.Warnings, "the two sides have different benchmark suites: a change may come from how it is measured")
-	}
-	return measured, nil
-}
-
-// build checks out and compiles both sides.
-func (c *Config) build(ctx context.Context, repo *refs.Repo, base, head refs.Ref) (sides [2]Binary, builds [2]*refs.Build, err error) {
-	suite := c.Refs.Suite
-	if suite == "" {
-		suite = "bench"
-	}
+	var sides [2]*Program
 	for side, ref := range []refs.Ref{base, head} {
-		w, err := repo.Checkout(ctx, ref)
-		if err != nil {
-			return sides, builds, err
-		}
-		b, err := w.Build(ctx)
-		if err != nil {
-			return sides, builds, err
-		}
-		builds[side] = b
-		sides[side] = Binary{Path: b.Binary, Dir: filepath.Join(w.Dir, suite)}
-		if guests, err := os.ReadDir(b.Guests); err == nil && len(guests) > 0 {
-			sides[side].Env = []string{connectorsVariable + "=" + b.Guests}
+		if sides[side], err = s.Build(ctx, ref); err != nil {
+			return nil, err
 		}
 	}
-	return sides, builds, nil
-}
-
-// connectorsVariable tells the suite where its guests are, so that it does not build them again.
-const connectorsVariable = "RAPIDBYTE_CONNECTOR_DIR"
-
-// measure starts the server and runs both blocks.
-func (c *Config) measure(ctx context.Context, sides [2]Binary, temp string) (report *Report, err error) {
-	options := c.Options
-	env := slices.Clone(c.Env)
-	if c.Server != nil {
-		server, err := c.Server(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("compare: starting the server: %w", err)
-		}
-		if server.Close != nil {
-			defer func() { err = errors.Join(err, server.Close()) }()
-		}
-		env = append(env, server.Env...)
-		if options.Restart == nil {
-			options.Restart = server.Restart
-		}
-		if options.Noise == nil {
-			options.Noise = server.Noise
-		}
+	if how, same := refs.Identical(sides[Base].Build, sides[Head].Build); same && !c.Force {
+		return &Report{Format: reportVersion, Base: version(base), Head: version(head), Finished: time.Now(), Identical: how}, nil
+	} else if same {
+		fmt.Fprintf(s.config.Log, "%s: every difference will be noise\n", how)
 	}
-	for side := range sides {
-		sides[side].Env = slices.Concat(env, sides[side].Env)
-	}
-	return Measure(ctx, &Binaries{Base: sides[Base], Head: sides[Head], Select: c.Select, Temp: temp}, options)
-}
 
-func version(r refs.Ref) Version {
-	return Version{Name: r.Name, Commit: r.Commit, Subject: strconv.Quote(r.Subject), Dirty: r.Dirty, Harness: r.Suite, Text: r.String()}
+	if report, err = s.Compare(ctx, sides[Base], sides[Head], c.Options); err != nil {
+		return nil, err
+	}
+	if c.Command != "" {
+		report.Reproduce = c.Command + " -seed=" + strconv.FormatUint(report.Seed, 10)
+	}
+	return report, nil
 }

@@ -155,6 +155,13 @@ func TestRefsErrors(t *testing.T) {
 	if _, err := Refs(t.Context(), config); err == nil || !closed {
 		t.Errorf("after %v the server was closed: %v", err, closed)
 	}
+	config.Env = nil
+	config.Server = func(context.Context) (Server, error) {
+		return Server{Close: func() error { return errors.New("still running") }}, nil
+	}
+	if report, err := Refs(t.Context(), config); report == nil || ExitOf(err) != ExitError || !strings.Contains(err.Error(), "closing the server: still running") {
+		t.Errorf("a server that cannot be stopped: %v with a report %v", err, report != nil)
+	}
 	config.Server = func(context.Context) (Server, error) { return Server{}, errors.New("no postgres found") }
 	if _, err := Refs(t.Context(), config); err == nil || !strings.Contains(err.Error(), "starting the server: no postgres found") {
 		t.Errorf("without a server: %v", err)

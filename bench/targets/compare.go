@@ -53,12 +53,16 @@ func (r *Repo) Compare(ctx context.Context, base, head string, o CompareOptions)
 	}
 	c.Command = "go tool mage compare " + base + " " + head + o.flags()
 
-	report, err := compare.Refs(ctx, c)
-	if err != nil {
-		return failure(err)
+	// What was measured is shown also when the server could not be stopped afterwards.
+	report, closing := compare.Refs(ctx, c)
+	if report == nil {
+		return failure(closing)
 	}
 	if report.Identical != "" {
-		return r.show(report, o)
+		if err := errors.Join(r.show(report, o), closing); err != nil {
+			return failure(err)
+		}
+		return nil
 	}
 	dir, err := r.store(report)
 	if err != nil {
@@ -74,6 +78,9 @@ func (r *Repo) Compare(ctx context.Context, base, head string, o CompareOptions)
 		return err
 	}
 	fmt.Fprintf(r.Stderr, "files: %s\n", dir)
+	if closing != nil {
+		return failure(closing)
+	}
 	switch exit := report.Exit(value(o.Strict, false)); exit {
 	case compare.ExitOK:
 		return nil

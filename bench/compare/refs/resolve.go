@@ -89,10 +89,7 @@ func (r *Repo) suggest(ctx context.Context, name string) string {
 			return fmt.Sprintf(" (is it %s?)", ref)
 		}
 	}
-	if shallow, err := git(ctx, r.top, nil, "rev-parse", "--is-shallow-repository"); err == nil && shallow == "true" {
-		return " (this clone holds only the latest history: git fetch --unshallow)"
-	}
-	return ""
+	return r.shallow(ctx)
 }
 
 // snapshot stores the working tree as a commit on top of HEAD and reports whether it differs from HEAD. Everything that

@@ -1,0 +1,65 @@
+package refs
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The history between two commits is that of the branch: what a merge brought in is one step of it.
+func TestHistory(t *testing.T) {
+	f := newFixture(t)
+	first := f.git("rev-parse", "HEAD")
+	f.edit("lib/lib.go", "n + 1", "n + 2")
+	second := f.commit("second")
+	f.git("checkout", "--quiet", "-b", "side")
+	f.write("lib/side.go", "package lib\n")
+	side := f.commit("side")
+	f.git("checkout", "--quiet", "main")
+	f.edit("lib/lib.go", "n + 2", "n + 3")
+	third := f.commit("third")
+	f.git("merge", "--quiet", "--no-edit", "side")
+	merge := f.git("rev-parse", "HEAD")
+
+	r, err := Open(t.Context(), f.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	ref := func(name string) Ref {
+		t.Helper()
+		ref, err := r.Resolve(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ref
+	}
+
+	got, err := r.History(t.Context(), ref(first), ref("main"))
+	if want := []string{second, third, merge}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("history %v, %v; want %v", got, err, want)
+	}
+	if parents, err := r.Parents(t.Context(), ref("main")); err != nil || !slices.Equal(parents, []string{third, side}) {
+		t.Errorf("parents of the merge: %v, %v", parents, err)
+	}
+	f.edit("lib/lib.go", "n + 3", "n + 4")
+	tree := ref(".")
+	if got, err := r.History(t.Context(), ref("main"), tree); err != nil || !slices.Equal(got, []string{tree.Commit}) {
+		t.Errorf("history of the working tree %v, %v", got, err)
+	}
+
+	for _, c := range []struct {
+		name, from, to string
+		is             error
+		says           string
+	}{
+		{"the same commit twice", "main", merge, ErrSameCommit, "main ("},
+		{"the wrong way round", "main", first, ErrNotAncestor, "the other way round"},
+		{"beside each other", third, side, ErrNotAncestor, "common commit is " + second[:12]},
+	} {
+		if _, err := r.History(t.Context(), ref(c.from), ref(c.to)); !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.says)
+		}
+	}
+}
