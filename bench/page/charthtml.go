@@ -1,0 +1,164 @@
+package page
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// Sizes of charts, in units that are pixels on a phone and a little more on a screen.
+const (
+	chartWidth  = 440.0
+	plotHeight  = 210.0
+	letter      = 6.3 // width of a letter, about
+	lineHeight  = 15.0
+	tickRoom    = 18.0
+	mostNumbers = 400 // points; a chart with more has no table of them
+)
+
+func (c Chart) render(w *writer) error {
+	w.put("<figure class=\"chart\">\n")
+	if c.Title != "" {
+		w.put("<figcaption>%s</figcaption>\n", c.Title)
+	}
+	c.legend(w)
+	n := 0
+	for _, s := range c.Series {
+		n += len(s.Points)
+	}
+	switch {
+	case n == 0:
+		w.put("<p class=\"note\">There is nothing to draw.</p>\n")
+	case c.Kind == Points || c.Kind == Lines:
+		c.plane(w)
+	default:
+		c.list(w)
+	}
+	if c.Note != "" {
+		w.put("<p class=\"note\">%s</p>\n", c.Note)
+	}
+	if n > 0 && n <= mostNumbers {
+		w.put("<div class=\"numbers\">\n")
+		if err := c.rows().render(w); err != nil {
+			return err
+		}
+		w.put("</div>\n")
+	}
+	w.put("</figure>\n")
+	return nil
+}
+
+// legend names the series where there are several, and the shaded ranges and lines that have a label.
+func (c Chart) legend(w *writer) {
+	if len(c.Series) < 2 && len(c.Bands) == 0 && len(c.Marks) == 0 {
+		return
+	}
+	w.put("<p class=\"legend\">")
+	if len(c.Series) > 1 {
+		for i, s := range c.Series {
+			w.put(`<span><svg viewBox="0 0 14 14" width="14" height="14" aria-hidden="true"><g class="%s">`, s.class(i))
+			if c.Kind == Bars {
+				w.put(`<rect class="bar" x="1" y="3" width="12" height="8" />`)
+			} else {
+				w.put("%s", shape(i, 7, 7, s.Hollow))
+			}
+			w.put("</g></svg>%s</span> ", s.Name)
+		}
+	}
+	for _, b := range c.Bands {
+		if b.Label != "" {
+			w.put(`<span><svg viewBox="0 0 14 14" width="14" height="14" aria-hidden="true"><rect class="band %s" x="0" y="2" width="14" height="10" /></svg>%s</span> `, b.Tone, b.Label)
+		}
+	}
+	for _, m := range c.Marks {
+		if m.Label != "" {
+			w.put(`<span><svg viewBox="0 0 14 14" width="14" height="14" aria-hidden="true"><line class="level %s" x1="0" x2="14" y1="7" y2="7" /></svg>%s</span> `, m.Tone, m.Label)
+		}
+	}
+	w.put("</p>\n")
+}
+
+// class is how the style knows a series: by its tone, or else by its place.
+func (s Series) class(place int) string {
+	if s.Tone != Neutral {
+		return "series " + s.Tone.String()
+	}
+	return "series s" + string(rune('0'+place%6))
+}
+
+// shape draws the mark of a series.
+func shape(place int, x, y float64, hollow bool) markup {
+	var w writer
+	class := "mark"
+	if hollow {
+		class += " hollow"
+	}
+	switch place % 6 {
+	case 0:
+		w.put(`<circle class="%s" cx="%v" cy="%v" r="3.6" />`, class, x, y)
+	case 1:
+		w.put(`<path class="%s" d="M%v %vl4.6 4.6l-4.6 4.6l-4.6 -4.6z" />`, class, x, y-4.6)
+	case 2:
+		w.put(`<rect class="%s" x="%v" y="%v" width="6.4" height="6.4" />`, class, x-3.2, y-3.2)
+	case 3:
+		w.put(`<path class="%s" d="M%v %vl4.4 7.6h-8.8z" />`, class, x, y-4.6)
+	case 4:
+		w.put(`<path class="%s" d="M%v %vl4.4 -7.6h-8.8z" />`, class, x, y+4.6)
+	default:
+		w.put(`<path class="%s" d="M%v %vh3v-3h2v3h3v2h-3v3h-2v-3h-3z" />`, class, x-4, y-1)
+	}
+	return markup(w.String())
+}
+
+// whiskered reports whether the point has an interval.
+func (p Point) whiskered() bool { return p.Lo != 0 || p.Hi != 0 }
+
+func (c Chart) x(v float64) string { return written(c.XFormat, v) }
+func (c Chart) y(v float64) string { return written(c.YFormat, v) }
+
+func written(format func(float64) string, v float64) string {
+	if format == nil {
+		format = significant
+	}
+	return format(v)
+}
+
+// tip is what a tooltip says about a point. Browsers show it without a script, too.
+func (c Chart) tip(s Series, p Point) string {
+	var lines []string
+	if head := strings.TrimSpace(strings.Join([]string{s.Name, p.Label}, " ")); head != "" {
+		lines = append(lines, head)
+	}
+	if c.Kind == Points || c.Kind == Lines {
+		lines = append(lines, or(c.XLabel, "x")+": "+c.x(p.X))
+	}
+	lines = append(lines, or(c.YLabel, "y")+": "+c.y(p.Y))
+	if p.whiskered() {
+		lines = append(lines, c.y(p.Lo)+" to "+c.y(p.Hi))
+	}
+	if p.Note != "" {
+		lines = append(lines, p.Note)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// wide returns how much room a text takes, about.
+func wide(s string) float64 { return letter * float64(utf8.RuneCountInString(s)) }
+
+// open starts the drawing.
+func (c Chart) open(w *writer, height float64) {
+	w.put("<svg class=\"plot\" viewBox=\"0 0 %v %v\" role=\"img\" aria-label=\"%s\">\n", chartWidth, height, c.Title)
+}
+
+// thinned leaves out ticks whose labels would touch.
+func thinned(ticks []float64, a axis, format func(float64) string) []float64 {
+	var kept []float64
+	end := -1e9
+	for _, t := range ticks {
+		half := wide(format(t)) / 2
+		if at := a.at(t); at-half > end+8 {
+			kept = append(kept, t)
+			end = at + half
+		}
+	}
+	return kept
+}
