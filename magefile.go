@@ -61,6 +61,17 @@ func Compare(ctx context.Context, base, head string, rounds *int, rows, load, co
 	})
 }
 
+// Bisect finds the commit between GOOD and BAD that made a benchmark slower (-case=Pipeline/rows=10000/load=copy/compression=none).
+func Bisect(ctx context.Context, good, bad string, Case, unit *string, rounds *int, threshold *float64, budget *time.Duration, json *bool) error {
+	repo, err := targets.Here()
+	if err != nil {
+		return err
+	}
+	return repo.Bisect(ctx, good, bad, targets.BisectOptions{
+		Case: Case, Unit: unit, Rounds: rounds, Threshold: threshold, Budget: budget, JSON: json,
+	})
+}
+
 // Noise measures HEAD against itself and keeps what this machine can resolve.
 func Noise(ctx context.Context, rounds *int, rows, load, compression *string, budget *time.Duration, aot *bool, cases *string) error {
 	repo, err := targets.Here()
@@ -70,15 +81,6 @@ func Noise(ctx context.Context, rounds *int, rows, load, compression *string, bu
 	return repo.Noise(ctx, targets.CompareOptions{
 		Rounds: rounds, Rows: rows, Load: load, Compression: compression, Budget: budget, AOT: aot, Cases: cases,
 	})
-}
-
-// Matrix measures the whole grid at several row counts: one table, and what a run and a row cost.
-func Matrix(ctx context.Context, rows *string, iters *int, csv, html *string) error {
-	repo, err := targets.Here()
-	if err != nil {
-		return err
-	}
-	return repo.Matrix(ctx, targets.MatrixOptions{Rows: rows, Iters: iters, CSV: csv, HTML: html})
 }
 
 // Gate compares the exact work of the guests with the checked-in file; -update accepts a change.

@@ -71,6 +71,12 @@ var planted uint64
 func (c *clone) branch(t *testing.T, name, file, old, new string) {
 	t.Helper()
 	c.git(t, "checkout", "--quiet", "-b", name, "base")
+	c.change(t, name, file, old, new)
+}
+
+// change commits one change on top of what is checked out.
+func (c *clone) change(t *testing.T, message, file, old, new string) {
+	t.Helper()
 	path := filepath.Join(c.dir, file)
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -82,7 +88,7 @@ func (c *clone) branch(t *testing.T, name, file, old, new string) {
 	if err := os.WriteFile(path, bytes.Replace(text, []byte(old), []byte(new), 1), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	c.git(t, "commit", "--quiet", "--all", "-m", name)
+	c.git(t, "commit", "--quiet", "--all", "-m", message)
 }
 
 func (c *clone) git(t *testing.T, args ...string) string {

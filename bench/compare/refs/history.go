@@ -40,13 +40,15 @@ func (r *Repo) History(ctx context.Context, from, to Ref) ([]string, error) {
 	return strings.Fields(list), nil
 }
 
-// Parents returns the hashes of the commit's parents, the first first.
-func (r *Repo) Parents(ctx context.Context, ref Ref) ([]string, error) {
-	parents, err := git(ctx, r.top, nil, "rev-parse", ref.Commit+"^@")
+// Merged returns what a merge brought in: the commits after from, up to and including to. It returns false for a commit
+// that is no merge, or whose parents have nothing in common.
+func (r *Repo) Merged(ctx context.Context, ref Ref) (from, to string, ok bool) {
+	to, err := git(ctx, r.top, nil, "rev-parse", "--verify", "--quiet", ref.Commit+"^2")
 	if err != nil {
-		return nil, fmt.Errorf("refs: parents of %s: %w", ref, err)
+		return "", "", false
 	}
-	return strings.Fields(parents), nil
+	from, err = git(ctx, r.top, nil, "merge-base", ref.Commit+"^1", to)
+	return from, to, err == nil
 }
 
 // leads reports whether from is an ancestor of to.

@@ -40,8 +40,11 @@ func TestHistory(t *testing.T) {
 	if want := []string{second, third, merge}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("history %v, %v; want %v", got, err, want)
 	}
-	if parents, err := r.Parents(t.Context(), ref("main")); err != nil || !slices.Equal(parents, []string{third, side}) {
-		t.Errorf("parents of the merge: %v, %v", parents, err)
+	if from, to, ok := r.Merged(t.Context(), ref("main")); !ok || from != second || to != side {
+		t.Errorf("the merge brought in %s to %s, %v", from, to, ok)
+	}
+	if _, _, ok := r.Merged(t.Context(), ref(third)); ok {
+		t.Error("an ordinary commit is taken for a merge")
 	}
 	f.edit("lib/lib.go", "n + 3", "n + 4")
 	tree := ref(".")

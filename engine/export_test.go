@@ -1,4 +1,0 @@
-package engine
-
-// PhaseName is for tests.
-var PhaseName = phaseName
