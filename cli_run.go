@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,7 +15,8 @@ import (
 )
 
 func (c *cli) runCommand() *cobra.Command {
-	return &cobra.Command{
+	var trace string
+	cmd := &cobra.Command{
 		Use:   "run PIPELINE",
 		Short: "Run a pipeline: move every stream from the source to the destination",
 		Long: `Run moves every stream of the pipeline. A stream is committed whole or not at
@@ -22,18 +24,34 @@ all. Progress goes to standard error: a bar on a terminal, else a line at the
 start, every five seconds and at the end. The breakdown of where the time went
 goes to standard output, with one line for programs behind it:
 
-  @@BENCH_JSON@@{...}`,
+  @@BENCH_JSON@@{...}
+
+With --trace a file tells when everything happened: open it in chrome://tracing
+or at https://ui.perfetto.dev. It is written also when the run fails.`,
 		Args: pipelineArg(1),
-		RunE: c.body(c.runPipeline),
+		RunE: c.body(func(ctx context.Context, args []string) error { return c.runPipeline(ctx, args[0], trace) }),
 	}
+	cmd.Flags().StringVar(&trace, "trace", "", "write when each stage did what to `FILE`, for Perfetto and chrome://tracing")
+	return cmd
 }
 
-func (c *cli) runPipeline(ctx context.Context, args []string) (err error) {
-	p, eng, err := c.open(ctx, args[0])
+func (c *cli) runPipeline(ctx context.Context, path, trace string) (err error) {
+	p, eng, err := c.open(ctx, path)
 	if err != nil {
 		return err
 	}
 	defer closeEngine(ctx, eng, &err)
+
+	// What is to be written beside the rows must be writable before any moves.
+	var options engine.RunOptions
+	if trace != "" {
+		f, cerr := createOutput(trace)
+		if cerr != nil {
+			return &usageError{fmt.Errorf("--trace: %w", cerr)}
+		}
+		options.Trace = f
+		defer func() { c.finishTrace(f, &err) }()
+	}
 	store, err := state.Open(p.State.Connection)
 	if err != nil {
 		return err
@@ -45,7 +63,8 @@ func (c *cli) runPipeline(ctx context.Context, args []string) (err error) {
 	}()
 
 	progress := c.progress(ctx, eng, p)
-	result, err := eng.Run(ctx, p, engine.RunOptions{Progress: progress.update, State: store, Recorder: store})
+	options.Progress, options.State, options.Recorder = progress.update, store, store
+	result, err := eng.Run(ctx, p, options)
 	progress.close(err)
 	if result != nil {
 		if perr := c.printResult(result, err); perr != nil && err == nil {
@@ -53,6 +72,22 @@ func (c *cli) runPipeline(ctx context.Context, args []string) (err error) {
 		}
 	}
 	return err
+}
+
+// finishTrace gives the trace its name, however the run ended; err is that end. A
+// run that did not come to start leaves none.
+func (c *cli) finishTrace(f *outputFile, err *error) {
+	if size, serr := f.Seek(0, io.SeekCurrent); serr == nil && size == 0 {
+		_ = f.discard() // nothing is in it
+		return
+	}
+	ferr := f.finish()
+	switch {
+	case ferr == nil && !c.quiet:
+		fmt.Fprintf(c.logs, "trace: %s\n", f.path)
+	case ferr != nil && *err == nil:
+		*err = fmt.Errorf("the run was completed, but its trace is missing: %w", ferr)
+	}
 }
 
 // printResult writes what a run did; err is how it ended.

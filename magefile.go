@@ -83,6 +83,15 @@ func Noise(ctx context.Context, rounds *int, rows, load, compression *string, bu
 	})
 }
 
+// Matrix measures the whole grid at several row counts: one table, and what a run and a row cost.
+func Matrix(ctx context.Context, rows *string, iters *int, csv, html *string) error {
+	repo, err := targets.Here()
+	if err != nil {
+		return err
+	}
+	return repo.Matrix(ctx, targets.MatrixOptions{Rows: rows, Iters: iters, CSV: csv, HTML: html})
+}
+
 // Gate compares the exact work of the guests with the checked-in file; -update accepts a change.
 func Gate(ctx context.Context, update *bool) error {
 	repo, err := targets.Here()

@@ -32,7 +32,14 @@ func (r *run) attempt(parent context.Context, streams []int) error {
 		a.stages = append(a.stages, r.engine.newStage(ctx, &r.plan.stages[i], shared))
 	}
 	a.connect()
-	r.showStages(a.stages)
+	r.show(a)
+	if r.trace != nil {
+		r.trace.begin()
+		for i, s := range a.stages {
+			s.trace = r.trace.stage(i)
+			s.inst.Clock.Watch(s.trace.watch)
+		}
+	}
 
 	// The first error cancels the rest and is the run's; a commit whose outcome
 	// is unknown is worse than whatever came first.
@@ -127,10 +134,12 @@ func (a *attempt) runStage(i int) error {
 		for n, index := range a.streams {
 			in, out := a.ends(i, n)
 			name := a.run.result.Streams[index].Name
+			s.draw(index)
 			c, written := s.inst.Counters, s.inst.Metrics[abi.MetricRowsWritten]
 			if err := s.run(name, a.run.plan.runs[index], in, out); err != nil {
 				return err
 			}
+			s.draw(-1)
 			a.finish(i, index, &c, &s.inst.Counters, s.inst.Metrics[abi.MetricRowsWritten]-written)
 			if out != nil {
 				out.Close() // after the books: the last stage closes them

@@ -32,17 +32,18 @@ type StageProgress struct {
 // alive, too seldom to cost anything.
 const progressInterval = 100 * time.Millisecond
 
-// showing is the part of a run that the progress goroutine looks at.
+// showing is the part of a run that other goroutines look at.
 type showing struct {
 	mu     sync.Mutex
 	stages []*stage
+	links  [][]*hostfuncs.Link // by hop, then by stream
 }
 
-// showStages makes the stages of the current attempt visible to progress.
-func (r *run) showStages(stages []*stage) {
+// show makes an attempt visible to progress and to the trace.
+func (r *run) show(a *attempt) {
 	r.shown.mu.Lock()
 	defer r.shown.mu.Unlock()
-	r.shown.stages = stages
+	r.shown.stages, r.shown.links = a.stages, a.links
 }
 
 // watch calls RunOptions.Progress until stop is called, and once then.

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"time"
 
@@ -25,6 +26,10 @@ type RunOptions struct {
 	State hostfuncs.State
 	// Recorder keeps a record of every stream; nil keeps none.
 	Recorder Recorder
+	// Trace is given the run's stage clocks as a Chrome trace while it goes on,
+	// whole also where the run fails; nil: there is none. What cannot be written
+	// is an error of a run that has none of its own.
+	Trace io.Writer
 
 	// Capture takes the place of the destination: it gets every Arrow IPC
 	// message of every stream, valid during the call. Its error ends the run, and
@@ -110,8 +115,9 @@ type run struct {
 	result  *Result
 	shown   showing
 
-	recorded []bool // by stream: its record is finished
-	captured bool   // Capture was called
+	trace    *tracing // nil: there is none
+	recorded []bool   // by stream: its record is finished
+	captured bool     // Capture was called
 }
 
 func (r *run) do(ctx context.Context) (err error) {
@@ -131,9 +137,17 @@ func (r *run) do(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if r.options.Trace != nil {
+		r.trace = r.startTrace(r.options.Trace)
+	}
 	stop := r.watch()
 	err = r.attempts(ctx)
 	stop()
+	if r.trace != nil {
+		if terr := r.trace.end(); terr != nil && err == nil {
+			err = fmt.Errorf("every stream was committed, but the trace cannot be written: %w", terr)
+		}
+	}
 	if rerr := r.finishRecords(ctx, err); rerr != nil {
 		err = errors.Join(err, rerr)
 	}
@@ -208,6 +222,9 @@ func (r *run) attempts(ctx context.Context) error {
 		wait := backoff(stage.Category, r.result.Retries)
 		r.engine.opt.Log.Warn("the run is tried again", "after", wait, "reason", err)
 		r.result.Retries++
+		if r.trace != nil {
+			r.trace.retry(stage, wait)
+		}
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():

@@ -22,7 +22,8 @@ type stage struct {
 	module *module // nil for a native guest
 	guest  guest   // nil until started
 	load   Load
-	stream string // the stream under way
+	stream string        // the stream under way
+	trace  *stageTracing // nil: nobody draws it
 }
 
 // stageOptions are what all stages of one attempt share.
@@ -200,6 +201,14 @@ func (s *stage) run(stream string, request []byte, in, out *hostfuncs.Link) erro
 	s.stream = ""
 	s.inst.Clock.SetPhase(abi.PhaseSetup)
 	return nil
+}
+
+// draw goes on with what is done for stream index, -1 for none, in the trace.
+func (s *stage) draw(index int) {
+	if s.trace != nil {
+		s.inst.Clock.Now() // books what was before
+		s.trace.stream(index)
+	}
 }
 
 // broken is the error of a connector that says all is well where it is not.

@@ -122,8 +122,15 @@ type Clock struct {
 	phase    abi.Phase
 	activity Activity
 	mark     time.Time // when the current moment began; zero when stopped
+	watch    func(b Bucket, from time.Time, d time.Duration)
 	state    atomic.Int32
 }
+
+// Watch has f told of everything that is booked, in order and without a gap from
+// Start to Stop, on the stage's goroutine. What f takes counts as the bucket that
+// follows. Call it before Start, or not at all: a clock that nobody watches pays
+// a comparison with nil.
+func (c *Clock) Watch(f func(b Bucket, from time.Time, d time.Duration)) { c.watch = f }
 
 // Start starts the clock in the given activity and PhaseSetup.
 func (c *Clock) Start(a Activity) {
@@ -175,8 +182,12 @@ func (c *Clock) book() {
 		return
 	}
 	now := time.Now()
-	c.ledger[bucketOf(c.phase, c.activity)] += now.Sub(c.mark)
+	b, from := bucketOf(c.phase, c.activity), c.mark
+	c.ledger[b] += now.Sub(from)
 	c.mark = now
+	if c.watch != nil {
+		c.watch(b, from, now.Sub(from))
+	}
 }
 
 func (c *Clock) publish() { c.state.Store(int32(c.phase)<<8 | int32(c.activity)) }

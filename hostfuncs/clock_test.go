@@ -32,6 +32,15 @@ func TestClockBooksEveryMomentOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c Clock
 		start := time.Now()
+		var seen Ledger
+		at := start
+		c.Watch(func(b Bucket, from time.Time, d time.Duration) {
+			if !from.Equal(at) {
+				t.Errorf("the watcher is told of %v from %v on, want %v: no gap", b, from.Sub(start), at.Sub(start))
+			}
+			seen[b] += d
+			at = from.Add(d)
+		})
 		spend := func(d time.Duration) { time.Sleep(d) } // exact in the bubble
 
 		c.Start(Load)
@@ -61,6 +70,9 @@ func TestClockBooksEveryMomentOnce(t *testing.T) {
 		want[BucketCommit] = 3 * time.Millisecond
 		if got != want {
 			t.Errorf("ledger = %v, want %v", got, want)
+		}
+		if seen != want {
+			t.Errorf("the watcher saw %v, want %v", seen, want)
 		}
 		if wall := time.Since(start); got.Wall() != wall {
 			t.Errorf("buckets add up to %v of %v", got.Wall(), wall)

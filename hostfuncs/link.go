@@ -166,6 +166,14 @@ func (l *Link) tryTake() (f *frame.Frame, closed bool) {
 	return f, false
 }
 
+// Fill returns how many frames and bytes the link and those that share its
+// bounds hold at this moment. It may be called from any goroutine.
+func (l *Link) Fill() (frames, bytes int) {
+	l.bound.mu.Lock()
+	defer l.bound.mu.Unlock()
+	return l.bound.count, l.bound.bytes
+}
+
 // Drain releases every frame still in the link. Call it when neither end is in
 // use any more.
 func (l *Link) Drain() {

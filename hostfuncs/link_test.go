@@ -52,6 +52,9 @@ func TestLinkHoldsThePutterBack(t *testing.T) {
 				if put != tt.want {
 					t.Errorf("%d frames were put before the link was full, want %d", put, tt.want)
 				}
+				if frames, bytes := l.Fill(); frames != tt.want || bytes != tt.want*size {
+					t.Errorf("it holds %d frames and %d bytes, want %d of %d bytes", frames, bytes, tt.want, size)
+				}
 				if f, err := l.Take(ctx); err != nil || f.Rows() != 0 {
 					t.Fatalf("Take = %v, %v, want the oldest frame", f, err)
 				}

@@ -74,7 +74,11 @@ func (m *machine) Cases(_ context.Context, s compare.Side) ([]compare.Case, erro
 	return []compare.Case{testCase}, nil
 }
 
-func (m *machine) Run(_ context.Context, t compare.Turn) (*compare.Process, error) {
+func (m *machine) Pair(ctx context.Context, t compare.Turn) (compare.Pair, error) {
+	return compare.BackToBack(ctx, t, m.run)
+}
+
+func (m *machine) run(_ context.Context, t compare.Turn) (*compare.Process, error) {
 	time.Sleep(m.each)
 	c := m.commits[m.sides[t.Side]]
 	if c.fail != nil {

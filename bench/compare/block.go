@@ -2,6 +2,7 @@ package compare
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -14,8 +15,30 @@ import (
 type Pair struct {
 	Round     int
 	BaseFirst bool
-	Base      *Process
-	Head      *Process
+	// Alternated says that the two processes made their runs in turn: run i of one was next to run i of the other.
+	Alternated bool
+	Base       *Process
+	Head       *Process
+}
+
+// logRatio returns the logarithm of head/base, and whether both halves have the unit. Of processes that took turns it is
+// the median over their runs, which cancels what disturbed both runs of a turn; of others it is that of the medians.
+func (p *Pair) logRatio(unit string) (x float64, ok bool, err error) {
+	base, head := p.Base.Values[unit], p.Head.Values[unit]
+	if len(base) == 0 || len(head) == 0 {
+		return 0, false, nil
+	}
+	if !p.Alternated || len(base) != len(head) {
+		x, err = paired.LogRatio(median(base), median(head))
+		return x, err == nil, err
+	}
+	ratios := make([]float64, len(base))
+	for i := range ratios {
+		if ratios[i], err = paired.LogRatio(base[i], head[i]); err != nil {
+			return 0, false, err
+		}
+	}
+	return median(ratios), true, nil
 }
 
 // contaminated returns what disturbed either half.
@@ -71,8 +94,8 @@ type measurement struct {
 // has reached one of the plan's looks whether its answer is known.
 //
 //  1. In each round the open cases come in another order, drawn from the seed: no case always follows the same other one.
-//  2. A pair is two processes back to back. Base is first in odd rounds and head in even ones, so that whatever drifts or
-//     favours the second process cancels.
+//  2. A pair is two processes, which make their runs in turn or follow one another. Base is first in odd rounds and head in
+//     even ones, so that whatever drifts or favours the second process cancels.
 //  3. A disturbed pair is put back to the end of its round and measured again in the same order.
 //  4. After the round the judge closes cases.
 func (m *measurement) block(ctx context.Context, number int, cases []Case, rounds, least int, deadline time.Time, judge *judge) (*Block, error) {
@@ -132,11 +155,12 @@ func (m *measurement) round(ctx context.Context, b *Block, round, rounds int) er
 		s := queue[0]
 		queue = queue[1:]
 		m.progress(b, round, rounds, s.Case)
+		started := m.options.now()
 		pair, err := m.pair(ctx, s.Case, round, r.Uint64())
 		if err != nil {
 			return err
 		}
-		s.took += pair.Base.Duration + pair.Head.Duration
+		s.took += m.options.now().Sub(started)
 		if len(pair.contaminated()) == 0 {
 			s.Pairs = append(s.Pairs, pair)
 			continue
@@ -152,28 +176,18 @@ func (m *measurement) round(ctx context.Context, b *Block, round, rounds int) er
 	return nil
 }
 
-// pair measures both sides back to back.
+// pair measures both sides.
 func (m *measurement) pair(ctx context.Context, c Case, round int, seed uint64) (Pair, error) {
-	p := Pair{Round: round, BaseFirst: round%2 == 1}
-	first := Base
-	if !p.BaseFirst {
-		first = Head
+	turn := Turn{Side: Base, Case: c, Iterations: m.options.Iterations, Seed: seed}
+	if round%2 == 0 {
+		turn.Side = Head
 	}
-	for _, side := range []Side{first, first.other()} {
-		process, err := m.runner.Run(ctx, Turn{Side: side, Case: c, Iterations: m.options.Iterations, Seed: seed})
-		if err != nil {
-			return p, err
-		}
-		if err := m.conditions.check(side, process); err != nil {
-			return p, err
-		}
-		if side == Base {
-			p.Base = process
-		} else {
-			p.Head = process
-		}
+	p, err := m.runner.Pair(ctx, turn)
+	if err != nil {
+		return p, err
 	}
-	return p, nil
+	p.Round = round
+	return p, errors.Join(m.conditions.check(Base, p.Base), m.conditions.check(Head, p.Head))
 }
 
 // affordable returns how many rounds like the first fit before the deadline.

@@ -17,7 +17,11 @@ func (coin) Cases(context.Context, compare.Side) ([]compare.Case, error) {
 	return []compare.Case{"Sort/n=1000000"}, nil
 }
 
-func (c coin) Run(_ context.Context, turn compare.Turn) (*compare.Process, error) {
+func (c coin) Pair(ctx context.Context, turn compare.Turn) (compare.Pair, error) {
+	return compare.BackToBack(ctx, turn, c.run)
+}
+
+func (c coin) run(_ context.Context, turn compare.Turn) (*compare.Process, error) {
 	seconds := 0.5 + 0.005*c.r.NormFloat64()
 	if turn.Side == compare.Head {
 		seconds *= 1.06

@@ -34,7 +34,8 @@ type Wait uint8
 
 // The directions.
 const (
-	Busy       Wait = iota // does not wait for another stage; waiting for a server is the phase's own time
+	Busy       Wait = iota // for nothing: it computes
+	AtServer               // for its server, which is the phase's own time
 	Upstream               // for the stage before it
 	Downstream             // for the stage behind it
 )
@@ -45,9 +46,9 @@ func DefaultLedger() Ledger {
 		{Name: "source", Total: "source-sec/op", Phases: []Phase{
 			{Name: "module load", Unit: "source-load-sec/op"},
 			{Name: "setup", Unit: "source-setup-sec/op"},
-			{Name: "connect", Unit: "source-connect-sec/op"},
-			{Name: "query", Unit: "source-query-sec/op", Work: []string{"statements/op", "roundtrips/op"}},
-			{Name: "wait for rows", Unit: "source-wait-sec/op", Work: []string{"source-conn-B/row", "roundtrips/op"}},
+			{Name: "connect", Unit: "source-connect-sec/op", Waits: AtServer},
+			{Name: "query", Unit: "source-query-sec/op", Waits: AtServer, Work: []string{"statements/op", "roundtrips/op"}},
+			{Name: "wait for rows", Unit: "source-wait-sec/op", Waits: AtServer, Work: []string{"source-conn-B/row", "roundtrips/op"}},
 			{Name: "guest", Unit: "source-guest-sec/op", Work: []string{"source-guest-instr/row", "arrow-B/row", "batches/op"}},
 			{Name: "host functions", Unit: "source-copy-sec/op", Work: []string{"hostcalls/op", "arrow-B/row", "batches/op"}},
 			{Name: "compress", Unit: "compress-sec/op", Work: []string{"arrow-B/row", "wire-B/row"}},
@@ -56,14 +57,14 @@ func DefaultLedger() Ledger {
 		{Name: "dest", Total: "dest-sec/op", Phases: []Phase{
 			{Name: "module load", Unit: "dest-load-sec/op"},
 			{Name: "setup", Unit: "dest-setup-sec/op"},
-			{Name: "connect", Unit: "dest-connect-sec/op"},
-			{Name: "create table", Unit: "dest-query-sec/op", Work: []string{"statements/op", "roundtrips/op"}},
+			{Name: "connect", Unit: "dest-connect-sec/op", Waits: AtServer},
+			{Name: "create table", Unit: "dest-query-sec/op", Waits: AtServer, Work: []string{"statements/op", "roundtrips/op"}},
 			{Name: "wait for source", Unit: "dest-stall-sec/op", Waits: Upstream},
 			{Name: "decompress", Unit: "decompress-sec/op", Work: []string{"wire-B/row", "arrow-B/row"}},
 			{Name: "guest", Unit: "dest-guest-sec/op", Work: []string{"dest-guest-instr/row", "arrow-B/row", "batches/op"}},
 			{Name: "host functions", Unit: "dest-copy-sec/op", Work: []string{"hostcalls/op", "arrow-B/row", "batches/op"}},
-			{Name: "flush", Unit: "dest-flush-sec/op", Work: []string{"wal-B/row", "dest-conn-B/row", "roundtrips/op", "statements/op"}},
-			{Name: "commit", Unit: "dest-commit-sec/op", Work: []string{"wal-B/row"}},
+			{Name: "flush", Unit: "dest-flush-sec/op", Waits: AtServer, Work: []string{"wal-B/row", "dest-conn-B/row", "roundtrips/op", "statements/op"}},
+			{Name: "commit", Unit: "dest-commit-sec/op", Waits: AtServer, Work: []string{"wal-B/row"}},
 		}},
 	}
 }
@@ -103,8 +104,8 @@ const workMatters = 0.005
 // explain divides the change of a unit of time between the phases. It returns nil if the pairs hold no ledger or there is
 // no change.
 //
-//  1. Means are taken of the differences between base and head, over the same pairs for all units, because only means of
-//     the same pairs add up. Of eight pairs, the one with the largest and the one with the smallest ratio are left out.
+//  1. Means are taken of the differences between base and head, over the same runs for all units, because only means of
+//     the same runs add up. The eighth of them with the largest ratios and the eighth with the smallest are left out.
 //  2. The run ends with its last stage, so that stage's phases are the parts.
 //  3. What it waited longer for the stage before it is not its own doing. It is divided between the phases of that stage
 //     that grew, in proportion, and so on towards the source. Waiting in the other direction needs no such step: the stage
@@ -112,20 +113,23 @@ const workMatters = 0.005
 //  4. What no phase accounts for is a part of its own.
 //
 // CPU time is another matter: all stages use it at the same time, and what one of them burns while another waits for a
-// server shows in no wait. There the parts are the phases of all stages, without those in which one waits for another.
+// server shows in no wait. There the parts are the phases in which any stage computes. Only what these leave over is looked
+// for where stages wait for their servers: on a machine with too few processors every such wait grows with whatever is
+// computed elsewhere.
 func (l Ledger) explain(pairs []Pair, unit string) *Explanation {
-	pairs = trimmed(pairs, unit)
-	total, ok := meanDifference(pairs, unit)
+	runs := trimmed(runsOf(pairs), unit)
+	total, ok := meanDifference(runs, unit)
 	if !ok || total == 0 || len(l) == 0 {
 		return nil
 	}
 
 	parts := map[phaseKey]float64{}
-	divide := l.share
 	if unit == cpuUnit {
-		divide = l.burn
+		ok = l.burn(parts, runs, total)
+	} else {
+		ok = l.share(parts, runs)
 	}
-	if !divide(parts, pairs) {
+	if !ok {
 		return nil
 	}
 	e := &Explanation{Total: Number(total)}
@@ -150,16 +154,16 @@ func (l Ledger) explain(pairs []Pair, unit string) *Explanation {
 type phaseKey struct{ stage, phase string }
 
 // share adds the differences of the last stage's phases to the parts. It reports whether the stage was measured.
-func (l Ledger) share(parts map[phaseKey]float64, pairs []Pair) bool {
+func (l Ledger) share(parts map[phaseKey]float64, runs []twin) bool {
 	last := len(l) - 1
 	measured := false
 	for _, phase := range l[last].Phases {
-		sec, ok := meanDifference(pairs, phase.Unit)
+		sec, ok := meanDifference(runs, phase.Unit)
 		if !ok {
 			continue
 		}
 		measured = true
-		if phase.Waits == Upstream && last > 0 && l.passOn(parts, pairs, last-1, sec) {
+		if phase.Waits == Upstream && last > 0 && l.passOn(parts, runs, last-1, sec) {
 			continue
 		}
 		parts[phaseKey{l[last].Name, phase.Name}] += sec
@@ -170,28 +174,53 @@ func (l Ledger) share(parts map[phaseKey]float64, pairs []Pair) bool {
 // cpuUnit is the unit of the CPU time of all stages together.
 const cpuUnit = "cpu-sec/op"
 
-// burn adds the differences of the phases of every stage to the parts, in which it does not wait for another stage. It
-// reports whether any was measured.
-func (l Ledger) burn(parts map[phaseKey]float64, pairs []Pair) bool {
+// burn adds the differences of the phases that compute to the parts, and divides the rest of the total between the phases
+// that wait for a server, in proportion to how much those grew that changed in the same direction. It reports whether any
+// phase was measured.
+func (l Ledger) burn(parts map[phaseKey]float64, runs []twin, total float64) bool {
 	measured := false
+	rest := total
+	waits := map[phaseKey]float64{}
 	for _, stage := range l {
 		for _, phase := range stage.Phases {
-			if sec, ok := meanDifference(pairs, phase.Unit); ok && phase.Waits == Busy {
-				parts[phaseKey{stage.Name, phase.Name}] += sec
+			sec, ok := meanDifference(runs, phase.Unit)
+			if !ok {
+				continue
+			}
+			switch key := (phaseKey{stage.Name, phase.Name}); phase.Waits {
+			case Busy:
+				parts[key] = sec
+				rest -= sec
 				measured = true
+			case AtServer:
+				waits[key] = sec
 			}
 		}
+	}
+
+	sum := 0.0
+	for key, sec := range waits {
+		if sec*rest <= 0 {
+			delete(waits, key)
+			continue
+		}
+		sum += sec
+	}
+	for key, sec := range waits {
+		// No phase burns more than it takes.
+		parts[key] = sec * min(1, rest/sum)
+		measured = true
 	}
 	return measured
 }
 
 // passOn divides a wait of sec between the phases of the stage that was waited for, in proportion to how much those grew
 // that changed in the same direction. It reports whether any did.
-func (l Ledger) passOn(parts map[phaseKey]float64, pairs []Pair, i int, sec float64) bool {
+func (l Ledger) passOn(parts map[phaseKey]float64, runs []twin, i int, sec float64) bool {
 	grown := map[int]float64{}
 	sum := 0.0
 	for k, phase := range l[i].Phases {
-		d, ok := meanDifference(pairs, phase.Unit)
+		d, ok := meanDifference(runs, phase.Unit)
 		if ok && phase.Waits != Downstream && d*sec > 0 {
 			grown[k] = d
 			sum += d
@@ -205,7 +234,7 @@ func (l Ledger) passOn(parts map[phaseKey]float64, pairs []Pair, i int, sec floa
 		if !ok {
 			continue
 		}
-		if phase.Waits == Upstream && i > 0 && l.passOn(parts, pairs, i-1, sec*d/sum) {
+		if phase.Waits == Upstream && i > 0 && l.passOn(parts, runs, i-1, sec*d/sum) {
 			continue
 		}
 		parts[phaseKey{l[i].Name, phase.Name}] += sec * d / sum
@@ -240,22 +269,60 @@ func (l Ledger) work(pairs []Pair, part Part) []Worth {
 	return all
 }
 
-// trimmed leaves out the eighth of the pairs with the largest and the eighth with the smallest ratio of the unit.
-func trimmed(pairs []Pair, unit string) []Pair {
-	ratio := func(p Pair) float64 { return p.Head.mean(unit) / p.Base.mean(unit) }
-	sorted := slices.Clone(pairs)
-	slices.SortStableFunc(sorted, func(a, b Pair) int { return cmp.Compare(ratio(a), ratio(b)) })
+// twin is a run of base and the run of head it is compared with.
+type twin struct {
+	base, head *Process
+	run        int // of the processes that took turns; -1 stands for the mean of all their runs
+}
+
+// runsOf returns the runs of the pairs: each one of processes that took turns, else one for the pair.
+func runsOf(pairs []Pair) []twin {
+	var all []twin
+	for _, p := range pairs {
+		if !p.Alternated {
+			all = append(all, twin{p.Base, p.Head, -1})
+			continue
+		}
+		for i := range p.Base.runs() {
+			all = append(all, twin{p.Base, p.Head, i})
+		}
+	}
+	return all
+}
+
+// runs returns how many runs the process made.
+func (p *Process) runs() int {
+	n := 0
+	for _, values := range p.Values {
+		n = max(n, len(values))
+	}
+	return n
+}
+
+// of returns what the run of a process has of the unit. A unit that it lacks was zero: zeros are not printed.
+func (t twin) of(p *Process, unit string) float64 {
+	values := p.Values[unit]
+	if t.run < 0 || t.run >= len(values) {
+		return p.mean(unit)
+	}
+	return values[t.run]
+}
+
+// trimmed leaves out the eighth of the runs with the largest and the eighth with the smallest ratio of the unit.
+func trimmed(runs []twin, unit string) []twin {
+	ratio := func(t twin) float64 { return t.of(t.head, unit) / t.of(t.base, unit) }
+	sorted := slices.Clone(runs)
+	slices.SortStableFunc(sorted, func(a, b twin) int { return cmp.Compare(ratio(a), ratio(b)) })
 	cut := len(sorted) / 8
 	return sorted[cut : len(sorted)-cut]
 }
 
-// meanDifference returns the mean of head - base over the pairs, and whether any has the unit. A unit that one half lacks
-// was zero there: zeros are not printed.
-func meanDifference(pairs []Pair, unit string) (float64, bool) {
+// meanDifference returns the mean of head - base over the runs, and whether any process has the unit.
+func meanDifference(runs []twin, unit string) (float64, bool) {
 	sum, any := 0.0, false
-	for _, p := range pairs {
-		any = any || len(p.Base.Values[unit]) > 0 || len(p.Head.Values[unit]) > 0
-		sum += p.Head.mean(unit) - p.Base.mean(unit)
+	for _, t := range runs {
+		any = any || len(t.base.Values[unit]) > 0 || len(t.head.Values[unit]) > 0
+		sum += t.of(t.head, unit) - t.of(t.base, unit)
 	}
-	return sum / float64(max(len(pairs), 1)), any
+	return sum / float64(max(len(runs), 1)), any
 }

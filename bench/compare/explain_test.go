@@ -121,21 +121,62 @@ func TestDefaultLedger(t *testing.T) {
 	}
 }
 
-// CPU time that the source burns while the destination waits for its server is in no wait of the destination.
+// CPU time that the source burns while the destination waits for its server is in no wait of the destination; that the
+// server then answers later is no use of CPU. What nothing computes was burned while waiting for a server.
 func TestExplainCPU(t *testing.T) {
-	base := map[string]float64{"sec/op": 100, "cpu-sec/op": 60, "sg": 40, "ss": 60, "tg": 20, "ts": 80, "dg": 30, "df": 30, "ds": 40}
-	head := map[string]float64{"sec/op": 100, "cpu-sec/op": 70, "sg": 52, "ss": 48, "tg": 20, "ts": 80, "dg": 30, "df": 29, "ds": 41}
-	e := three.explain(ledgerPairs(base, head), "cpu-sec/op")
-	if e == nil || len(e.Parts) != 3 {
-		t.Fatalf("explained by %+v", e)
+	base := map[string]float64{"sec/op": 100, "cpu-sec/op": 60, "sg": 40, "ss": 60, "dg": 30, "df": 30, "dc": 1, "ds": 40}
+	two := Ledger{
+		{Name: "source", Phases: []Phase{{Name: "guest", Unit: "sg"}, {Name: "wait", Unit: "ss", Waits: Downstream}}},
+		{Name: "dest", Phases: []Phase{
+			{Name: "guest", Unit: "dg"}, {Name: "flush", Unit: "df", Waits: AtServer}, {Name: "commit", Unit: "dc", Waits: AtServer},
+			{Name: "wait", Unit: "ds", Waits: Upstream},
+		}},
 	}
-	if e.Parts[0].Name() != "source guest" {
-		t.Errorf("%s comes first", e.Parts[0].Name())
-	}
-	want := map[string]float64{"source guest": 1.2, "dest flush": -0.1, "outside the stages": -0.1}
-	for _, p := range e.Parts {
-		if share, ok := want[p.Name()]; !ok || math.Abs(float64(p.Share)-share) > 1e-9 {
-			t.Errorf("%s has a share of %v, want %v", p.Name(), p.Share, share)
+	for _, c := range []struct {
+		name   string
+		change map[string]float64
+		want   map[string]float64
+	}{
+		{"the source's guest", map[string]float64{"cpu-sec/op": 10, "sg": 10, "df": 14, "ds": -2}, map[string]float64{"source guest": 1}},
+		{"mostly the source's guest", map[string]float64{"cpu-sec/op": 10, "sg": 8, "df": 14},
+			map[string]float64{"source guest": 0.8, "dest flush": 0.2}},
+		{"while waiting", map[string]float64{"cpu-sec/op": 10, "sg": 1, "dg": -1, "df": 12, "dc": 4, "ss": 9},
+			map[string]float64{"source guest": 0.1, "dest guest": -0.1, "dest flush": 0.75, "dest commit": 0.25}},
+		{"no phase burns more than it takes", map[string]float64{"cpu-sec/op": 10, "df": 4}, map[string]float64{"dest flush": 0.4, "outside the stages": 0.6}},
+		{"less", map[string]float64{"cpu-sec/op": -10, "dg": -10, "df": 5}, map[string]float64{"dest guest": 1}},
+	} {
+		head := map[string]float64{}
+		for unit, v := range base {
+			head[unit] = v + c.change[unit]
 		}
+		e := two.explain(ledgerPairs(base, head), "cpu-sec/op")
+		if e == nil || len(e.Parts) != len(c.want) {
+			t.Errorf("%s: explained by %+v", c.name, e)
+			continue
+		}
+		for _, p := range e.Parts {
+			if share, ok := c.want[p.Name()]; !ok || math.Abs(float64(p.Share)-share) > 1e-9 {
+				t.Errorf("%s: %s has a share of %v, want %v", c.name, p.Name(), p.Share, share)
+			}
+		}
+	}
+}
+
+// Of processes that took turns, runs are weighed and not processes: one bad run of many does not count.
+func TestExplainTurns(t *testing.T) {
+	pairs := ledgerPairs(map[string]float64{"sec/op": 100, "sg": 40, "df": 30}, map[string]float64{"sec/op": 110, "sg": 40, "df": 40})
+	for i := range pairs {
+		p := &pairs[i]
+		p.Alternated = true
+		for _, side := range []*Process{p.Base, p.Head} {
+			for unit, v := range side.Values {
+				side.Values[unit] = []float64{v[0], v[0], v[0], v[0], v[0], v[0], v[0], v[0]}
+			}
+		}
+		p.Head.Values["sec/op"][3], p.Head.Values["sg"][3] = 500, 430
+	}
+	e := three.explain(pairs, "sec/op")
+	if e == nil || e.Parts[0].Name() != "dest flush" || math.Abs(float64(e.Total)-10) > 1e-9 || math.Abs(float64(e.Parts[0].Share)-1) > 1e-9 {
+		t.Errorf("explained by %+v", e)
 	}
 }

@@ -107,16 +107,13 @@ func (c *cell) ratios() ([]float64, error) { return logRatios(c.series.Pairs, c.
 func logRatios(pairs []Pair, unit string) ([]float64, error) {
 	var d []float64
 	for _, p := range pairs {
-		base, ok := p.Base.Value(unit)
-		head, also := p.Head.Value(unit)
-		if !ok || !also {
-			continue
-		}
-		x, err := paired.LogRatio(base, head)
+		x, ok, err := p.logRatio(unit)
 		if err != nil {
 			return nil, err
 		}
-		d = append(d, x)
+		if ok {
+			d = append(d, x)
+		}
 	}
 	return d, nil
 }

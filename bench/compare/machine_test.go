@@ -54,6 +54,8 @@ var phases = map[string]float64{
 	"dest-copy-sec/op": 0.005, "dest-flush-sec/op": 0.030, "dest-commit-sec/op": 0.005,
 }
 
+func (m *machine) Pair(ctx context.Context, t Turn) (Pair, error) { return BackToBack(ctx, t, m.Run) }
+
 func (m *machine) Run(ctx context.Context, t Turn) (*Process, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err

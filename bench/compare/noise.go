@@ -45,8 +45,8 @@ type floorKey struct {
 	pairs int
 }
 
-// noiseVersion is the format of the file. Another one is as if there were none.
-const noiseVersion = 1
+// noiseVersion is the format of the file and the way pairs are measured. Another one is as if there were none.
+const noiseVersion = 2
 
 // noiseDays is how long a measurement is trusted. Kernels, neighbours and batteries change.
 const noiseDays = 14

@@ -16,8 +16,8 @@ type Options struct {
 	Budget time.Duration
 	// Started is when the budget began to run; the zero time is the start of the measuring.
 	Started time.Time
-	// Iterations is how often a process repeats a case; their median is one observation. 0 is 1: the time is better
-	// spent on another pair.
+	// Iterations is how often a process repeats a case; all of them together are one observation. 0 is 6: a process that
+	// starts has cost half a second before its first run.
 	Iterations int
 	// Threshold is the relative change below which nobody cares, 0.02 for 2 %. 0 is the default of 2 %, raised where this
 	// machine is noisier. One that is given and that this machine cannot resolve is refused.
@@ -48,9 +48,10 @@ type Options struct {
 func DefaultGate() []string { return []string{"sec/op", "cpu-sec/op", "B/op", "allocs/op"} }
 
 const (
-	defaultRounds    = 12
-	defaultThreshold = 0.02
-	defaultAlpha     = 0.05
+	defaultRounds     = 12
+	defaultIterations = 6
+	defaultThreshold  = 0.02
+	defaultAlpha      = 0.05
 
 	// absoluteFloor is the change of a time below which nobody cares, however small the case. Starting a goroutine late
 	// or meeting one context switch more costs that much.
@@ -79,7 +80,7 @@ func (o Options) withDefaults() Options {
 		o.Rounds = defaultRounds
 	}
 	if o.Iterations == 0 {
-		o.Iterations = 1
+		o.Iterations = defaultIterations
 	}
 	if o.Alpha == 0 {
 		o.Alpha = defaultAlpha

@@ -27,12 +27,40 @@ type Turn struct {
 	Seed uint64
 }
 
-// Runner runs benchmarks of the two sides, one at a time.
+// Runner runs benchmarks of the two sides.
 type Runner interface {
 	// Cases lists what the side can measure.
 	Cases(ctx context.Context, side Side) ([]Case, error)
-	// Run measures one case once. Its error is a *CaseError, or that of the cancelled context.
-	Run(ctx context.Context, turn Turn) (*Process, error)
+	// Pair measures one case on both sides, the turn's side first. Its error is a *CaseError, or that of the cancelled
+	// context.
+	Pair(ctx context.Context, turn Turn) (Pair, error)
+}
+
+// BackToBack is the Pair of a runner that runs one process after the other.
+func BackToBack(ctx context.Context, turn Turn, run func(context.Context, Turn) (*Process, error)) (Pair, error) {
+	first, err := run(ctx, turn)
+	if err != nil {
+		return Pair{}, err
+	}
+	second, err := run(ctx, turn.other())
+	if err != nil {
+		return Pair{}, err
+	}
+	return pairOf(turn, first, second), nil
+}
+
+// other returns the turn of the other half of the pair.
+func (t Turn) other() Turn {
+	t.Side = t.Side.other()
+	return t
+}
+
+// pairOf puts the halves where they belong.
+func pairOf(turn Turn, first, second *Process) Pair {
+	if turn.Side == Base {
+		return Pair{BaseFirst: true, Base: first, Head: second}
+	}
+	return Pair{Base: second, Head: first}
 }
 
 // Binary is a compiled test binary.
@@ -42,7 +70,8 @@ type Binary struct {
 	Env  []string // added to the environment of this process
 }
 
-// Binaries is the Runner that starts prebuilt test binaries, each run in a process of its own.
+// Binaries is the Runner that starts prebuilt test binaries. The processes of a pair make their runs in turn where both
+// suites can do that, else one process follows the other.
 type Binaries struct {
 	Base, Head Binary
 	// Select is the -test.bench pattern of the cases to list. "" lists all.
@@ -60,6 +89,7 @@ var _ Runner = (*Binaries)(nil)
 // running everything once, and it has no samples.
 const (
 	listVariable    = "BENCH_LIST"    // print the name of each case and measure nothing
+	turnsVariable   = "BENCH_TURNS"   // file descriptors by which two processes take turns
 	samplesVariable = "BENCH_SAMPLES" // folder for the side files
 	seedVariable    = "BENCH_SEED"
 	samplesFile     = "samples.jsonl"
@@ -112,8 +142,13 @@ func (b *Binaries) whyNothing(ctx context.Context, side Side, pattern string) ([
 	return output, errNoResult
 }
 
-// Run implements [Runner].
+// Run measures one case once, in a process that has the machine to itself.
 func (b *Binaries) Run(ctx context.Context, turn Turn) (*Process, error) {
+	return b.run(ctx, turn, nil)
+}
+
+// run is Run for a process that takes turns if it is given a baton.
+func (b *Binaries) run(ctx context.Context, turn Turn, baton *baton) (*Process, error) {
 	dir, err := os.MkdirTemp(b.Temp, "rapidbyte-samples-")
 	if err != nil {
 		return nil, fmt.Errorf("compare: folder for samples: %w", err)
@@ -121,9 +156,12 @@ func (b *Binaries) Run(ctx context.Context, turn Turn) (*Process, error) {
 	defer os.RemoveAll(dir)
 
 	started := time.Now()
-	output, err := b.start(ctx, turn.Side,
+	cmd, done := b.command(ctx, turn.Side,
 		[]string{samplesVariable + "=" + dir, seedVariable + "=" + strconv.FormatUint(turn.Seed, 10)},
 		"-test.bench="+turn.Case.Pattern(), "-test.benchtime="+strconv.Itoa(turn.Iterations)+"x")
+	defer done()
+	baton.give(cmd)
+	output, err := combined(cmd)
 	if err != nil {
 		return nil, b.caseError(ctx, turn.Side, turn.Case, output, err)
 	}
@@ -144,26 +182,50 @@ func (b *Binaries) Run(ctx context.Context, turn Turn) (*Process, error) {
 
 // start runs the side's binary for benchmarks only and returns what it printed.
 func (b *Binaries) start(ctx context.Context, side Side, env []string, args ...string) ([]byte, error) {
+	cmd, done := b.command(ctx, side, env, args...)
+	defer done()
+	return combined(cmd)
+}
+
+// command prepares the side's binary for benchmarks only. The caller calls done when it has ended.
+func (b *Binaries) command(ctx context.Context, side Side, env []string, args ...string) (cmd *limited, done func()) {
 	timeout := b.Timeout
 	if timeout == 0 {
 		timeout = 10 * time.Minute
 	}
 	// -test.timeout does not reach benchmarks.
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w of %v", errHangs, timeout))
-	defer cancel()
+	ctx, done = context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w of %v", errHangs, timeout))
 	binary := b.side(side)
 	args = append([]string{"-test.run=^$", "-test.count=1", "-test.timeout=0"}, args...)
-	cmd := child.Command(ctx, binary.Path, args...)
+	cmd = &limited{Cmd: child.Command(ctx, binary.Path, args...), ctx: ctx}
 	cmd.Dir = binary.Dir
 	// A seed, list or sample folder of the user's own run is not ours.
-	cmd.Env = slices.Concat(child.Environ(listVariable, samplesVariable, seedVariable), binary.Env, env)
+	cmd.Env = slices.Concat(child.Environ(listVariable, samplesVariable, seedVariable, turnsVariable), binary.Env, env)
 	if b.Temp != "" {
 		cmd.Env = append(cmd.Env, "TMPDIR="+b.Temp)
 	}
+	return cmd, done
+}
+
+// limited is a command with the context that ends it.
+type limited struct {
+	*exec.Cmd
+	ctx     context.Context
+	started func() // called when the process has started, or cannot be; nil: nothing
+}
+
+// combined runs the command and returns everything it printed.
+func combined(cmd *limited) ([]byte, error) {
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
-	err := child.Run(cmd)
-	if cause := context.Cause(ctx); err != nil && errors.Is(cause, errHangs) {
+	err := cmd.Start()
+	if cmd.started != nil {
+		cmd.started()
+	}
+	if err == nil {
+		err = child.Wait(cmd.Cmd)
+	}
+	if cause := context.Cause(cmd.ctx); err != nil && errors.Is(cause, errHangs) {
 		err = cause
 	}
 	return output.Bytes(), err

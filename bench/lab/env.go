@@ -45,8 +45,9 @@ type Env struct {
 	engine  *engine.Engine
 	sources map[int]*Source
 	lock    *pgx.Conn
-	drop    bool // databases made here go when the environment is closed
-	sampled bool // the side files have their head
+	turns   *turns // with another process on the same server; nil: none
+	drop    bool   // databases made here go when the environment is closed
+	sampled bool   // the side files have their head
 }
 
 // suiteLock is the advisory lock that keeps a second suite off the server. The
@@ -87,6 +88,9 @@ func Open(ctx context.Context, server *pgtest.Server, grid Grid) (*Env, error) {
 	if e.Samples != "" {
 		e.Samples = under(root, e.Samples)
 	}
+	if e.turns, err = turnsFromEnv(os.LookupEnv); err != nil {
+		return nil, err
+	}
 	if e.dir, err = os.MkdirTemp("", "rapidbyte-bench-"); err != nil {
 		return nil, fmt.Errorf("lab: %w", err)
 	}
@@ -110,8 +114,13 @@ func (e *Env) takeServer(ctx context.Context) (err error) {
 	if e.lock, err = pgx.Connect(ctx, e.Server.DSN()); err != nil {
 		return fmt.Errorf("lab: connect to the server: %w", err)
 	}
+	// Two that take turns share the server, with nobody else.
+	lock := "pg_advisory_lock"
+	if e.turns != nil {
+		lock = "pg_advisory_lock_shared"
+	}
 	// A process that has just ended may hold the lock for a moment longer.
-	_, err = e.lock.Exec(ctx, fmt.Sprintf("SET lock_timeout = '5s'; SELECT pg_advisory_lock(%d)", suiteLock))
+	_, err = e.lock.Exec(ctx, fmt.Sprintf("SET lock_timeout = '5s'; SELECT %s(%d)", lock, suiteLock))
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) && refused.Code == "55P03" {
 		return errors.New("lab: another benchmark is using this server; let it finish, or use another server")
@@ -158,6 +167,9 @@ func (e *Env) Close() error {
 	for _, s := range e.sources {
 		errs = append(errs, s.conn.Close(ctx))
 	}
+	if e.turns != nil {
+		errs = append(errs, e.leaveToOther(ctx))
+	}
 	if e.lock != nil {
 		errs = append(errs, e.lock.Close(ctx))
 	}
@@ -165,6 +177,21 @@ func (e *Env) Close() error {
 		errs = append(errs, e.engine.Close(ctx))
 	}
 	return errors.Join(append(errs, e.Abandon(ctx))...)
+}
+
+// leaveToOther leaves the databases to the process this one takes turns with, unless that has ended.
+func (e *Env) leaveToOther(ctx context.Context) error {
+	var last bool
+	err := e.lock.QueryRow(ctx, "SELECT pg_advisory_unlock_shared($1) AND pg_try_advisory_lock($1)", int64(suiteLock)).Scan(&last)
+	if err != nil {
+		return fmt.Errorf("lab: look for the other process: %w", err)
+	}
+	if !last {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.databases = nil
+	}
+	return nil
 }
 
 // Abandon removes what would outlive the process: temporary files, and on a

@@ -64,6 +64,9 @@ func (e *Env) Measure(b *testing.B, t Trial) {
 	b.ReportAllocs()
 	for b.Loop() {
 		b.StopTimer()
+		if err := e.turns.wait(); err != nil {
+			b.Fatal(err)
+		}
 		sample, err := m.run(ctx, b)
 		if err != nil {
 			b.Fatal(err)

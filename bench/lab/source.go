@@ -25,6 +25,9 @@ const (
 	destSchema = "raw"
 )
 
+// benchName is the name of the sessions that measure, unlike those that are measured.
+const benchName = "rapidbyte-bench"
+
 // Source is the dataset with one row count, in a database of its own that also
 // holds the destination.
 type Source struct {
@@ -57,7 +60,7 @@ func (e *Env) Source(ctx context.Context, rows int) (*Source, error) {
 	}
 	// What a checksum's text looks like must not depend on the server's taste.
 	for key, value := range map[string]string{
-		"application_name": "rapidbyte-bench", "timezone": "UTC", "datestyle": "ISO", "intervalstyle": "postgres",
+		"application_name": benchName, "timezone": "UTC", "datestyle": "ISO", "intervalstyle": "postgres",
 		"bytea_output": "hex", "extra_float_digits": "1",
 	} {
 		config.RuntimeParams[key] = value
@@ -160,7 +163,7 @@ func (s *Source) settle(ctx context.Context) error {
 	for {
 		var others int
 		err := s.conn.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-			AND pid <> pg_backend_pid() AND backend_type = 'client backend'`).Scan(&others)
+			AND application_name <> $1 AND backend_type = 'client backend'`, benchName).Scan(&others)
 		if err != nil {
 			return fmt.Errorf("lab: look for open sessions: %w", err)
 		}

@@ -17,14 +17,14 @@ import (
 // Options says what to prove, and how long it may take. The zero value proves everything about the working tree, which
 // takes some hours; it needs a Server.
 type Options struct {
-	// Trials is how often equal code is compared, and twice as often as each plant of each size is. 0 is 20.
+	// Trials is how often equal code is compared, and five times as often as each plant of each size is. 0 is 20.
 	Trials int
 	// Rows, Load and Compression name the case. Zero values are 100000, copy and lz4: a case long enough for 2 ms not to
 	// matter.
 	Rows              int
 	Load, Compression string
 	// Rounds is the most pairs of a comparison in a block; 0 is 12. Iterations is how often a process repeats the case; 0
-	// is 3, since most of a process's time is its start.
+	// is 6.
 	Rounds, Iterations int
 	// Threshold is that of the comparisons; 0 is their default.
 	Threshold float64
@@ -59,7 +59,7 @@ func (o Options) withDefaults() Options {
 		o.Trials = 1
 		o.Percents = []float64{10}
 		o.Rows = cmp.Or(o.Rows, quickRows)
-		o.Iterations = cmp.Or(o.Iterations, 1)
+		o.Iterations = cmp.Or(o.Iterations, 3)
 	}
 	if o.Trials == 0 {
 		o.Trials = 20
@@ -80,7 +80,7 @@ func (o Options) withDefaults() Options {
 		o.Rounds = 12
 	}
 	if o.Iterations == 0 {
-		o.Iterations = 3
+		o.Iterations = 6
 	}
 	if o.now == nil {
 		o.now = time.Now

@@ -35,7 +35,7 @@ func (r *Report) judge(o *Options) []Promise {
 	if o.wants(onlyEqual) {
 		all = append(all, r.equal(o.Trials))
 	}
-	each := (o.Trials + 1) / 2
+	each := (o.Trials + perPlant - 1) / perPlant
 	if len(o.places()) > 0 {
 		for _, percent := range o.Percents {
 			if percent >= 5 {

@@ -134,22 +134,24 @@ func (r *run) trials(ctx context.Context, started time.Time) (*Report, error) {
 	return report, nil
 }
 
-// calibrations is how many processes say what the case takes. The first one also seeds the tables.
-const calibrations = 5
+// calibrations is how many pairs of processes say what the case takes. The first process also seeds the tables.
+const calibrations = 3
 
 // calibrate measures the case without a plant.
 func (r *run) calibrate(ctx context.Context, report *Report) error {
 	runner := r.runner("")
 	var secs, cpus []float64
 	for i := range calibrations {
-		p, err := runner.Run(ctx, compare.Turn{Side: compare.Base, Case: r.name(), Iterations: r.Iterations, Seed: uint64(i)})
+		pair, err := runner.Pair(ctx, compare.Turn{Side: compare.Base, Case: r.name(), Iterations: r.Iterations, Seed: uint64(i)})
 		if err != nil {
 			return fmt.Errorf("selftest: calibration: %w", err)
 		}
-		sec, _ := p.Value("sec/op")
-		cpu, _ := p.Value("cpu-sec/op")
-		secs, cpus = append(secs, sec), append(cpus, cpu)
-		report.Config = p.Config
+		for _, p := range []*compare.Process{pair.Base, pair.Head} {
+			sec, _ := p.Value("sec/op")
+			cpu, _ := p.Value("cpu-sec/op")
+			secs, cpus = append(secs, sec), append(cpus, cpu)
+			report.Config = p.Config
+		}
 	}
 	slices.Sort(secs)
 	slices.Sort(cpus)

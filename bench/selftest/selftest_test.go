@@ -41,7 +41,11 @@ func (*machine) Cases(context.Context, compare.Side) ([]compare.Case, error) {
 	panic("a self-test knows its case")
 }
 
-func (m *machine) Run(_ context.Context, t compare.Turn) (*compare.Process, error) {
+func (m *machine) Pair(ctx context.Context, t compare.Turn) (compare.Pair, error) {
+	return compare.BackToBack(ctx, t, m.run)
+}
+
+func (m *machine) run(_ context.Context, t compare.Turn) (*compare.Process, error) {
 	const sec = 0.2
 	values := map[string]float64{
 		"source-guest-sec/op": 0.05, "source-copy-sec/op": 0.01, "compress-sec/op": 0.02,
@@ -134,7 +138,7 @@ func status(t *testing.T, r *Report, text string) Status {
 }
 
 func TestPromisesAreKept(t *testing.T) {
-	r := trials(t, Options{Trials: 6}, nil)
+	r := trials(t, Options{Trials: 11}, nil)
 	for _, p := range r.Promises {
 		if p.Status != Kept {
 			t.Errorf("%s: %s: %s", p.Status, p.Text, p.Why)
@@ -143,7 +147,7 @@ func TestPromisesAreKept(t *testing.T) {
 	if len(r.Promises) != 6 || r.Exit() != compare.ExitOK || !r.Idle {
 		t.Errorf("%d promises, exit code %d, idle %v", len(r.Promises), r.Exit(), r.Idle)
 	}
-	if want := 3 + 4 + 6 + 4*3*3; len(r.Trials) != want {
+	if want := 3 + 4 + 11 + 4*3*3; len(r.Trials) != want {
 		t.Errorf("%d trials, want %d", len(r.Trials), want)
 	}
 	for _, rate := range r.Rates {
@@ -275,11 +279,11 @@ type failing struct {
 	fail func() error
 }
 
-func (f failing) Run(ctx context.Context, t compare.Turn) (*compare.Process, error) {
+func (f failing) Pair(ctx context.Context, t compare.Turn) (compare.Pair, error) {
 	if err := f.fail(); err != nil {
-		return nil, err
+		return compare.Pair{}, err
 	}
-	return f.Runner.Run(ctx, t)
+	return f.Runner.Pair(ctx, t)
 }
 
 func TestUsage(t *testing.T) {

@@ -15,6 +15,10 @@ type task struct {
 	ends compare.Exit
 }
 
+// perPlant is how many comparisons of equal code there are for each trial of a plant: false alarms are rarer than finds, and
+// there is one kind of them.
+const perPlant = 5
+
 // tasks returns the trials in their order: what is certain first, since it takes seconds, then rounds in which everything
 // has its turn. Wherever a budget ends them, all have been tried about as often.
 func (o *Options) tasks() []task {
@@ -31,9 +35,9 @@ func (o *Options) tasks() []task {
 	}
 
 	random := rand.New(rand.NewPCG(o.Seed, 0))
-	for n := 0; n < o.Trials; n += 2 {
+	for n := 0; n < o.Trials; n += perPlant {
 		var round []task
-		for range min(2, o.Trials-n) {
+		for range min(perPlant, o.Trials-n) {
 			if o.wants(onlyEqual) {
 				round = append(round, task{})
 			}

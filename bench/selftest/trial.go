@@ -99,8 +99,9 @@ func (t *Trial) read(report *compare.Report) {
 		}
 	}
 
-	// Wall time is what people ask about; CPU time shows what was hidden behind the other stage.
-	for _, unit := range []string{"sec/op", "cpu-sec/op"} {
+	// CPU time first: it is explained by what computes more, wall time by what takes longer, and with fewer processors
+	// than stages and servers everything takes longer when one of them computes more.
+	for _, unit := range []string{"cpu-sec/op", "sec/op"} {
 		if v := byUnit[unit]; v != nil && v.Explanation != nil && len(v.Explanation.Parts) > 0 {
 			part := v.Explanation.Parts[0]
 			t.Named, t.Share = part.Name(), part.Share

@@ -25,13 +25,19 @@ func Command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Run starts the command, waits for it, and ends whatever it left running in its group: a process that dies cannot stop
-// what it started.
+// Run starts the command and waits for it with [Wait].
 func Run(cmd *exec.Cmd) error {
-	err := cmd.Run()
-	if cmd.Process != nil {
-		sweep(cmd.Process.Pid)
+	if err := cmd.Start(); err != nil {
+		return err
 	}
+	return Wait(cmd)
+}
+
+// Wait waits for a command that was started, and ends whatever it left running in its group: a process that dies cannot
+// stop what it started.
+func Wait(cmd *exec.Cmd) error {
+	err := cmd.Wait()
+	sweep(cmd.Process.Pid)
 	return err
 }
 

@@ -44,6 +44,7 @@ func run(b *testing.B) {
 	n := 0
 	for b.Loop() {
 		n++
+		turn(b, n)
 	}
 	ns := 100e6 * lib.Factor * (1 + noise)
 	if strings.HasPrefix(b.Name(), "BenchmarkFloor") {
@@ -59,6 +60,28 @@ func run(b *testing.B) {
 	b.ReportMetric(0, "zero/op")
 	if dir := os.Getenv("BENCH_SAMPLES"); dir != "" && os.Getenv("FAKE") != "no samples" {
 		samples(b, dir, n, values)
+	}
+}
+
+// turn waits for this process's turn, if it takes any, and notes in FAKE_LOG that it has had it.
+func turn(b *testing.B, n int) {
+	if os.Getenv("BENCH_TURNS") != "3,4" || os.Getenv("FAKE") == "no turns" {
+		return
+	}
+	os.NewFile(4, "out").Write([]byte{'.'})
+	if _, err := os.NewFile(3, "in").Read(make([]byte, 1)); err != nil {
+		b.Fatal(err)
+	}
+	if os.Getenv("FAKE") == "fails in turn 2" && n == 2 {
+		b.Fatal("connection lost")
+	}
+	if log := os.Getenv("FAKE_LOG"); log != "" {
+		f, err := os.OpenFile(log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer f.Close()
+		fmt.Fprintf(f, "%s%d\n", os.Getenv("FAKE_SIDE"), n)
 	}
 }
 

@@ -1,0 +1,129 @@
+package compare
+
+import (
+	"context"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// pairing returns a runner of the fake suite whose sides misbehave as told, and the file in which they note their turns.
+func pairing(t *testing.T, base, head string) (*Binaries, string) {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("a child inherits no files here")
+	}
+	log := filepath.Join(t.TempDir(), "turns")
+	b := suite(t, "")
+	b.Base.Env = []string{"FAKE=" + base, "FAKE_LOG=" + log, "FAKE_SIDE=base"}
+	b.Head.Env = []string{"FAKE=" + head, "FAKE_LOG=" + log, "FAKE_SIDE=head"}
+	return b, log
+}
+
+// Two processes make their runs in turn, whoever begins: first, second, second, first, and so on.
+func TestPairTakesTurns(t *testing.T) {
+	for _, c := range []struct {
+		first Side
+		want  string
+	}{
+		{Base, "base1 head1 head2 base2 base3 head3"},
+		{Head, "head1 base1 base2 head2 head3 base3"},
+	} {
+		b, log := pairing(t, "", "")
+		p, err := b.Pair(t.Context(), Turn{Side: c.first, Case: fakeCopy, Iterations: 3, Seed: 5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !p.Alternated || p.BaseFirst != (c.first == Base) || p.Base == nil || p.Head == nil || len(p.Base.Values["sec/op"]) != 3 {
+			t.Errorf("%s first: %+v", c.first, p)
+		}
+		turns, _ := os.ReadFile(log)
+		if got := strings.Join(strings.Fields(string(turns)), " "); got != c.want {
+			t.Errorf("%s first: turns %q, want %q", c.first, got, c.want)
+		}
+	}
+}
+
+// A suite that knows no turns runs to its end, before or after the other one. That is a pair like any, back to back.
+func TestPairWithASuiteWithoutTurns(t *testing.T) {
+	for _, c := range []struct{ base, head, turns string }{
+		{"no turns", "no turns", ""},
+		{"no turns", "", ""}, // the second runs alone
+		{"", "no turns", "base1 base2"},
+	} {
+		b, log := pairing(t, c.base, c.head)
+		p, err := b.Pair(t.Context(), Turn{Side: Base, Case: fakeCopy, Iterations: 2, Seed: 5})
+		if err != nil || p.Alternated || p.Base == nil || p.Head == nil {
+			t.Errorf("%q and %q: %+v, %v", c.base, c.head, p, err)
+			continue
+		}
+		turns, _ := os.ReadFile(log)
+		if got := strings.Join(strings.Fields(string(turns)), " "); got != c.turns {
+			t.Errorf("%q and %q: turns %q, want %q", c.base, c.head, got, c.turns)
+		}
+	}
+}
+
+// Whichever half fails, before its first turn or in the middle, the pair ends with the error of that half and leaves no
+// process behind.
+func TestPairFails(t *testing.T) {
+	const late = "fails in turn 2"
+	for _, c := range []struct{ base, head, says, side string }{
+		{"failure", "", "connection refused", "base"},
+		{"", "failure", "connection refused", "head"},
+		{late, "", "connection lost", "base"},
+		{"", late, "connection lost", "head"},
+		{late, "no turns", "connection lost", "base"},
+	} {
+		b, _ := pairing(t, c.base, c.head)
+		_, err := b.Pair(t.Context(), Turn{Side: Base, Case: fakeCopy, Iterations: 3})
+		if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), " of "+c.side) {
+			t.Errorf("%q and %q: %v", c.base, c.head, err)
+		}
+	}
+
+	b, _ := pairing(t, "", "")
+	b.Head.Path = filepath.Join(t.TempDir(), "missing")
+	if _, err := b.Pair(t.Context(), Turn{Side: Base, Case: fakeCopy, Iterations: 3}); err == nil {
+		t.Error("a missing binary made a pair")
+	}
+}
+
+// Cancelling ends a process that waits for its turn as well as the one that has it.
+func TestPairCancelled(t *testing.T) {
+	b, _ := pairing(t, "", "hang")
+	b.Head.Env = append(b.Head.Env, "FAKE_PIDS="+filepath.Join(t.TempDir(), "pids"))
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(200*time.Millisecond, cancel)
+	if _, err := b.Pair(ctx, Turn{Side: Base, Case: fakeCopy, Iterations: 3}); err == nil || ctx.Err() == nil {
+		t.Errorf("a cancelled pair: %v", err)
+	}
+}
+
+// Processes that took turns are compared run by run: what slows two neighbouring runs alike leaves their ratio alone.
+func TestLogRatioOfTurns(t *testing.T) {
+	weather := []float64{1, 1, 5, 1, 3, 1, 7, 1}
+	p := Pair{Base: &Process{Values: map[string][]float64{}}, Head: &Process{Values: map[string][]float64{}}}
+	for _, w := range weather {
+		p.Base.Values["sec/op"] = append(p.Base.Values["sec/op"], w)
+		p.Head.Values["sec/op"] = append(p.Head.Values["sec/op"], w*1.05)
+	}
+	p.Head.Values["sec/op"][0] = 50 // one run met something of its own
+	p.Alternated = true
+	if x, ok, err := p.logRatio("sec/op"); !ok || err != nil || math.Abs(x-math.Log(1.05)) > 1e-9 {
+		t.Errorf("ratio %v, %v, %v, want 1.05", math.Exp(x), ok, err)
+	}
+
+	// Without turns, or with another number of runs, only the medians are left.
+	p.Alternated = false
+	if x, ok, err := p.logRatio("sec/op"); !ok || err != nil || math.Abs(x-math.Log(2.1)) > 1e-9 {
+		t.Errorf("ratio of medians %v, %v, %v", math.Exp(x), ok, err)
+	}
+	if _, ok, err := p.logRatio("B/op"); ok || err != nil {
+		t.Errorf("a unit nobody has: %v, %v", ok, err)
+	}
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// outputFile is a file that a command writes beside its results. It has its name
+// only once it is whole; until then it stands beside it as NAME.PID.partial, which
+// a process that is killed leaves behind.
+type outputFile struct {
+	*os.File
+	path string // where it goes
+}
+
+// createOutput makes the file that will be at path. The errors say what to do.
+func createOutput(path string) (*outputFile, error) {
+	switch info, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, unwritable(path, err)
+	case info.IsDir():
+		return nil, fmt.Errorf("%s is a folder: name a file in it", path)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not an ordinary file: name another", path)
+	default:
+		// What a link points at is replaced, not the link.
+		target, err := filepath.EvalSymlinks(path)
+		if err != nil {
+			return nil, unwritable(path, err)
+		}
+		path = target
+	}
+	f, err := os.OpenFile(fmt.Sprintf("%s.%d.partial", path, os.Getpid()), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666)
+	if err != nil {
+		return nil, unwritable(path, err)
+	}
+	return &outputFile{File: f, path: path}, nil
+}
+
+// finish gives the whole file its name.
+func (f *outputFile) finish() error {
+	err := f.Close()
+	if err == nil {
+		err = os.Rename(f.Name(), f.path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name()) // the error above says more
+		return unwritable(f.path, err)
+	}
+	return nil
+}
+
+// discard removes what there is of the file.
+func (f *outputFile) discard() error {
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// unwritable says why there is no file at path, without the name it has meanwhile.
+func unwritable(path string, err error) error {
+	var inner *fs.PathError
+	if errors.As(err, &inner) {
+		err = inner.Err
+	}
+	return fmt.Errorf("%s cannot be written: %w", path, err)
+}

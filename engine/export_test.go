@@ -1,0 +1,4 @@
+package engine
+
+// PhaseName is for tests.
+var PhaseName = phaseName
