@@ -94,7 +94,7 @@ func ticks(lo, hi float64, n int) []float64 {
 		return nil
 	}
 	power := math.Pow(10, math.Floor(math.Log10(step)))
-	for _, f := range []float64{1, 2, 5, 10} {
+	for _, f := range []float64{1, 2, 2.5, 5, 10} {
 		if step <= f*power*1.0001 {
 			step = f * power
 			break
@@ -103,8 +103,8 @@ func ticks(lo, hi float64, n int) []float64 {
 	var all []float64
 	first, last := math.Ceil(lo/step), math.Floor(hi/step)
 	for i := first; i <= last && len(all) < 50; i++ {
-		// The product of a whole number and the step is exact where repeated addition is not.
-		all = append(all, i*step)
+		// The product of a whole number and the step is exact where repeated addition is not. There is no negative zero.
+		all = append(all, i*step+0)
 	}
 	return all
 }

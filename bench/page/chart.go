@@ -29,6 +29,8 @@ type Chart struct {
 
 	Bands []Band // ranges of Y that are shaded
 	Marks []Mark // values of Y that are marked by a line
+	// Breaks are places on the X axis of Points and Lines where something changed.
+	Breaks []Break
 }
 
 // Series is points that belong together.
@@ -62,4 +64,10 @@ type Mark struct {
 	Y     float64
 	Label string
 	Tone  Tone
+}
+
+// Break is a place on the X axis.
+type Break struct {
+	X     float64
+	Label string
 }

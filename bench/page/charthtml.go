@@ -9,10 +9,11 @@ import (
 const (
 	chartWidth  = 440.0
 	plotHeight  = 210.0
-	letter      = 6.3 // width of a letter, about
+	letter      = 7.2 // width of a letter, about
 	lineHeight  = 15.0
 	tickRoom    = 18.0
-	mostNumbers = 400 // points; a chart with more has no table of them
+	mostNumbers = 200 // points; a chart with more has no table of them
+	dense       = 100 // points; in a chart with more they are smaller
 )
 
 func (c Chart) render(w *writer) error {
@@ -59,7 +60,7 @@ func (c Chart) legend(w *writer) {
 			if c.Kind == Bars {
 				w.put(`<rect class="bar" x="1" y="3" width="12" height="8" />`)
 			} else {
-				w.put("%s", shape(i, 7, 7, s.Hollow))
+				w.put("%s", shape(i, 7, 7, 1, s.Hollow))
 			}
 			w.put("</g></svg>%s</span> ", s.Name)
 		}
@@ -86,7 +87,7 @@ func (s Series) class(place int) string {
 }
 
 // shape draws the mark of a series.
-func shape(place int, x, y float64, hollow bool) markup {
+func shape(place int, x, y, size float64, hollow bool) markup {
 	var w writer
 	class := "mark"
 	if hollow {
@@ -94,19 +95,31 @@ func shape(place int, x, y float64, hollow bool) markup {
 	}
 	switch place % 6 {
 	case 0:
-		w.put(`<circle class="%s" cx="%v" cy="%v" r="3.6" />`, class, x, y)
+		w.put(`<circle class="%s" cx="%v" cy="%v" r="%v" />`, class, x, y, 3.6*size)
 	case 1:
-		w.put(`<path class="%s" d="M%v %vl4.6 4.6l-4.6 4.6l-4.6 -4.6z" />`, class, x, y-4.6)
+		w.put(`<path class="%s" d="M%v %vl%v %vl%v %vl%v %vz" />`, class, x, y-4.6*size, 4.6*size, 4.6*size, -4.6*size, 4.6*size, -4.6*size, -4.6*size)
 	case 2:
-		w.put(`<rect class="%s" x="%v" y="%v" width="6.4" height="6.4" />`, class, x-3.2, y-3.2)
+		w.put(`<rect class="%s" x="%v" y="%v" width="%v" height="%v" />`, class, x-3.2*size, y-3.2*size, 6.4*size, 6.4*size)
 	case 3:
-		w.put(`<path class="%s" d="M%v %vl4.4 7.6h-8.8z" />`, class, x, y-4.6)
+		w.put(`<path class="%s" d="M%v %vl%v %vh%vz" />`, class, x, y-4.6*size, 4.4*size, 7.6*size, -8.8*size)
 	case 4:
-		w.put(`<path class="%s" d="M%v %vl4.4 -7.6h-8.8z" />`, class, x, y+4.6)
+		w.put(`<path class="%s" d="M%v %vl%v %vh%vz" />`, class, x, y+4.6*size, 4.4*size, -7.6*size, -8.8*size)
 	default:
 		w.put(`<path class="%s" d="M%v %vh3v-3h2v3h3v2h-3v3h-2v-3h-3z" />`, class, x-4, y-1)
 	}
 	return markup(w.String())
+}
+
+// size returns how large the marks of the chart are.
+func (c Chart) size() float64 {
+	n := 0
+	for _, s := range c.Series {
+		n += len(s.Points)
+	}
+	if n > dense {
+		return 0.65
+	}
+	return 1
 }
 
 // whiskered reports whether the point has an interval.

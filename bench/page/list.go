@@ -199,7 +199,7 @@ func (c Chart) interval(w *writer, a axis, p part, y float64) {
 		}
 	}
 	if a.shows(p.point.Y) {
-		w.put("%s", shape(p.place, a.at(p.point.Y), y, s.Hollow))
+		w.put("%s", shape(p.place, a.at(p.point.Y), y, 1, s.Hollow))
 	}
 	w.put("<title>%s</title></g></g>\n", c.tip(s, p.point))
 }

@@ -45,6 +45,9 @@ func escape(s string) string {
 	return html.EscapeString(s)
 }
 
+// breakable is text that may be broken behind its slashes.
+func breakable(s string) markup { return markup(strings.ReplaceAll(escape(s), "/", "/<wbr />")) }
+
 // coordinate writes a place in a drawing. A tenth of a unit is less than a pixel.
 func coordinate(v float64) string {
 	s := strconv.FormatFloat(math.Round(v*10)/10, 'f', -1, 64)

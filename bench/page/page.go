@@ -5,7 +5,9 @@ type Page struct {
 	Title    string
 	Subtitle string // one line below the title
 	// Facts are shown at the top, in a row: what a reader wants to know before anything else.
-	Facts    []Fact
+	Facts []Fact
+	// Warnings are shown below them: what a reader must know to judge the rest.
+	Warnings []string
 	Sections []Section
 }
 

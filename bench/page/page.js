@@ -100,7 +100,7 @@ for (const table of document.querySelectorAll("table")) {
 // Links lead into folded parts, and paper shows all of them.
 (() => {
 	const open = () => {
-		const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+		const target = location.hash && document.getElementById(location.hash.slice(1));
 		if (!target) return;
 		for (let e = target.querySelector("details.fold") ?? target; e; e = e.parentElement) if (e.tagName === "DETAILS") e.open = true;
 		target.scrollIntoView();

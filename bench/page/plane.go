@@ -27,7 +27,7 @@ func (c Chart) plane(w *writer) {
 		top = lineHeight + 6
 	}
 	bottom := top + plotHeight
-	y := ys.axis(bottom, top, 5)
+	y := ys.axis(bottom, top, 6)
 	left := 0.0
 	for _, t := range y.ticks {
 		left = max(left, wide(c.y(t)))
@@ -67,8 +67,16 @@ func (c Chart) plane(w *writer) {
 		}
 	}
 
+	for _, b := range c.Breaks {
+		if x.shows(b.X) {
+			w.put("<line class=\"level muted\" x1=\"%v\" x2=\"%v\" y1=\"%v\" y2=\"%v\" /><text x=\"%v\" y=\"%v\">%s</text>\n",
+				x.at(b.X), x.at(b.X), top, bottom, x.at(b.X)+4, top+9, b.Label)
+		}
+	}
+
+	size := c.size()
 	for i, s := range c.Series {
-		c.series(w, i, s, x, y)
+		c.series(w, i, s, x, y, size)
 	}
 	w.put("</svg>\n")
 }
@@ -78,7 +86,7 @@ func (c Chart) drawn(p Point) bool {
 	return finite(p.X) && finite(p.Y) && (!c.XLog || p.X > 0) && (!c.YLog || p.Y > 0)
 }
 
-func (c Chart) series(w *writer, place int, s Series, x, y axis) {
+func (c Chart) series(w *writer, place int, s Series, x, y axis, size float64) {
 	w.put("<g class=\"%s\">\n", s.class(place))
 	if c.Kind == Lines {
 		w.put("<path class=\"line\" d=\"")
@@ -99,7 +107,7 @@ func (c Chart) series(w *writer, place int, s Series, x, y axis) {
 		if p.whiskered() && p.Lo <= p.Hi {
 			w.put("<line class=\"whisker\" x1=\"%v\" x2=\"%v\" y1=\"%v\" y2=\"%v\" />", x.at(p.X), x.at(p.X), y.at(p.Lo), y.at(p.Hi))
 		}
-		w.put("%s<title>%s</title></g>\n", shape(place, x.at(p.X), y.at(p.Y), s.Hollow), c.tip(s, p))
+		w.put("%s<title>%s</title></g>\n", shape(place, x.at(p.X), y.at(p.Y), size, s.Hollow), c.tip(s, p))
 	}
 	w.put("</g>\n")
 }

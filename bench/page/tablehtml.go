@@ -4,7 +4,11 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"unicode/utf8"
 )
+
+// unbroken is the length up to which a cell's text stays on one line.
+const unbroken = 14
 
 // cardColumns is from how many columns on a table's rows become cards on a phone: beside one another they would not fit.
 const cardColumns = 4
@@ -27,7 +31,7 @@ func (t Table) body(w *writer) {
 	for i, c := range t.Columns {
 		w.put("<th scope=\"col\" class=\"%s\">%s", columnClass(c, scales[i]), c.Title)
 		if scales[i] > 0 {
-			w.put(" <span class=\"scale\">±%s %%</span>", strconv.FormatFloat(100*scales[i], 'g', 2, 64))
+			w.put(" <span class=\"scale\">±%s %%</span>", strconv.FormatFloat(100*scales[i], 'f', -1, 64))
 		}
 		if c.Note != "" {
 			w.put("<span class=\"sub\">%s</span>", c.Note)
@@ -65,7 +69,11 @@ func columnClass(c Column, scale float64) string {
 }
 
 func (c Cell) render(w *writer, column Column, scale float64) {
-	w.put("<td class=\"%s %s\" data-label=\"%s\"", columnClass(column, scale), c.Tone, column.Title)
+	class := columnClass(column, scale)
+	if class == "text" && utf8.RuneCountInString(c.Text) <= unbroken {
+		class += " short"
+	}
+	w.put("<td class=\"%s %s\" data-label=\"%s\"", class, c.Tone, column.Title)
 	if column.Number {
 		w.put(" data-value=\"%s\"", strconv.FormatFloat(c.Value, 'g', -1, 64))
 	}
@@ -75,9 +83,9 @@ func (c Cell) render(w *writer, column Column, scale float64) {
 	}
 	switch {
 	case c.Link != "":
-		w.put("<a href=\"#%s\">%s</a>", anchor(c.Link), c.Text)
+		w.put("<a href=\"#%s\">%s</a>", anchor(c.Link), breakable(c.Text))
 	case c.Text != "":
-		w.put("<span>%s</span>", c.Text)
+		w.put("<span>%s</span>", breakable(c.Text))
 	}
 	if c.Note != "" {
 		w.put("<span class=\"sub\">%s</span>", c.Note)

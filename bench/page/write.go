@@ -2,6 +2,7 @@ package page
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -35,13 +36,9 @@ func WriteFile(path string, p Page) (err error) {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("page: the folder of %s cannot be made; name a file elsewhere: %w", path, err)
-	}
-	f, err := os.CreateTemp(dir, ".page-*")
+	f, err := create(path)
 	if err != nil {
-		return fmt.Errorf("page: %s cannot be written; name a file elsewhere: %w", path, err)
+		return err
 	}
 	defer func() {
 		if err != nil {
@@ -62,6 +59,35 @@ func WriteFile(path string, p Page) (err error) {
 		return err
 	}
 	return os.Rename(f.Name(), path)
+}
+
+// Writable reports, as an error that WriteFile would return too, that no page can be written at path. It leaves nothing but
+// the folder: long work whose result could not be kept should not begin.
+func Writable(path string) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("page: %s is a folder; name a file in it", path)
+	}
+	f, err := create(path)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Close(), os.Remove(f.Name())); err != nil {
+		return fmt.Errorf("page: %s: %w", path, err)
+	}
+	return nil
+}
+
+// create makes a temporary file beside the one at path.
+func create(path string) (*os.File, error) {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("page: the folder of %s cannot be made; name a file elsewhere: %w", path, err)
+	}
+	f, err := os.CreateTemp(dir, ".page-*")
+	if err != nil {
+		return nil, fmt.Errorf("page: %s cannot be written; name a file elsewhere: %w", path, err)
+	}
+	return f, nil
 }
 
 // render returns the document.
@@ -100,6 +126,9 @@ func (p Page) render() (string, error) {
 			w.put("<div class=\"%s\"><dt>%s</dt><dd>%s</dd></div>\n", f.Tone, f.Name, f.Value)
 		}
 		w.put("</dl>\n")
+	}
+	for _, warning := range p.Warnings {
+		w.put("<p class=\"warning\"><strong>Warning:</strong> %s</p>\n", warning)
 	}
 	if len(p.Sections) > 1 {
 		w.put("<nav aria-label=\"contents\">\n")

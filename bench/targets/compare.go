@@ -36,6 +36,7 @@ type CompareOptions struct {
 	Cases       *string        // -test.bench pattern; pipelines, and their native floor
 	Seed        *int           // order of the cases; drawn
 	Force       *bool          // measure equal code too
+	HTML        *string        // where to write the page, besides the folder of the comparison
 }
 
 // defaultCases are the pipelines and, as a reference, the floor of each with the
@@ -51,6 +52,9 @@ func (r *Repo) Compare(ctx context.Context, base, head string, o CompareOptions)
 	if err != nil {
 		return err
 	}
+	if err := o.checkPage(); err != nil {
+		return err
+	}
 	c.Command = "go tool mage compare " + base + " " + head + o.flags()
 
 	// What was measured is shown also when the server could not be stopped afterwards.
@@ -59,7 +63,7 @@ func (r *Repo) Compare(ctx context.Context, base, head string, o CompareOptions)
 		return failure(closing)
 	}
 	if report.Identical != "" {
-		if err := errors.Join(r.show(report, o), closing); err != nil {
+		if err := errors.Join(r.show(report, o), o.writePage("", report, ""), closing); err != nil {
 			return failure(err)
 		}
 		return nil
@@ -68,14 +72,18 @@ func (r *Repo) Compare(ctx context.Context, base, head string, o CompareOptions)
 	if err != nil {
 		return failure(err)
 	}
+	var tables strings.Builder
+	if err := r.inDir(func() error { return compare.Benchstat(ctx, &tables, dir, units(report)) }); err != nil {
+		return failure(err)
+	}
 	if !value(o.JSON, false) {
-		if err := r.inDir(func() error { return compare.Benchstat(ctx, r.Stdout, dir, units(report)) }); err != nil {
-			return failure(err)
-		}
-		fmt.Fprintln(r.Stdout)
+		fmt.Fprintln(r.Stdout, tables.String())
 	}
 	if err := r.show(report, o); err != nil {
 		return err
+	}
+	if err := o.writePage(dir, report, tables.String()); err != nil {
+		return failure(err)
 	}
 	fmt.Fprintf(r.Stderr, "files: %s\n", dir)
 	if closing != nil {
@@ -309,6 +317,9 @@ func (o *CompareOptions) flags() string {
 		fmt.Fprintf(&s, " -cases='%s'", *o.Cases)
 	}
 	add(&s, "force", o.Force)
+	if o.HTML != nil {
+		fmt.Fprintf(&s, " -html='%s'", *o.HTML)
+	}
 	return s.String()
 }
 
