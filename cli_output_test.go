@@ -8,6 +8,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/ipc"
+
+	"github.com/rapidbyte-go/rapidbyte/connectors/sdk/arrowipc"
+	"github.com/rapidbyte-go/rapidbyte/engine/pipeline"
 )
 
 // files lists the present folder without what every test has there.
@@ -69,5 +75,86 @@ func TestTraceFile(t *testing.T) {
 	}
 	if info, err := os.Lstat("link.json"); err != nil || info.Mode()&os.ModeSymlink == 0 {
 		t.Errorf("the link is one no more: %v, %v", info, err)
+	}
+}
+
+// arrowIDs returns the first column of an Arrow IPC file.
+func arrowIDs(t *testing.T, path string) (ids []int32) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r, err := ipc.NewFileReader(f)
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	for i := range r.NumRecords() {
+		record, err := r.Record(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, record.Column(0).(*array.Int32).Int32Values()...)
+	}
+	return ids
+}
+
+// A tap's file holds what was committed, once, and is not there otherwise.
+func TestTapFile(t *testing.T) {
+	workspace(t)
+	for _, c := range []struct {
+		args string
+		code int
+		want []string // files there are, with the three rows of a stream in each
+	}{
+		{"--tap good.arrow good.yaml", exitDone, []string{"good.arrow"}},
+		{"--tap again.arrow again.yaml", exitDone, []string{"again.arrow"}}, // the second attempt's rows only
+		{"--tap . two.yaml", exitDone, []string{"a%2Fb.arrow", "events.arrow"}},
+		{"--tap . fail.yaml", exitFailed, []string{"first.arrow"}}, // of two streams the first was committed
+		{"--tap auth.arrow auth.yaml", exitFailed, nil},
+		{"--tap unknown.arrow unknown.yaml", exitUnknown, nil},
+		{"--tap two.arrow two.yaml", exitUsage, nil},
+		{"--tap no/such/folder.arrow good.yaml", exitUsage, nil},
+		{"--tap same --trace ./same good.yaml", exitUsage, nil},
+	} {
+		var stdout, stderr bytes.Buffer
+		if code := testCLI(&stdout, &stderr).run(t.Context(), append([]string{"run", "--runtime=native"}, strings.Fields(c.args)...)); code != c.code {
+			t.Errorf("%s: exit code %d, want %d: %s", c.args, code, c.code, &stderr)
+		}
+		got := files(t)
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: there are %q, want %q", c.args, got, c.want)
+		}
+		for _, name := range got {
+			if ids := arrowIDs(t, name); !slices.Equal(ids, []int32{1, 2, 3}) {
+				t.Errorf("%s: %s has %v", c.args, name, ids)
+			}
+			if err := os.Remove(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// A tap that cannot be written ends the run: nothing is committed that it lacks.
+func TestTapThatFails(t *testing.T) {
+	workspace(t)
+	tap, err := newTap("x.arrow", []pipeline.Stream{{Name: "s"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tap.message("s", []byte("not Arrow"), 0); err == nil {
+		t.Error("a stream without a schema is taken")
+	}
+	schema := arrowipc.AppendSchema(nil, &arrowipc.Schema{})
+	if err := tap.message("s", schema, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := tap.files["s"].Close(); err != nil { // a disk that is gone
+		t.Fatal(err)
+	}
+	if err := tap.message("s", arrowipc.EOS, 0); err == nil {
+		t.Error("a message that cannot be written is taken")
 	}
 }

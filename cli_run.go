@@ -14,8 +14,11 @@ import (
 	"github.com/rapidbyte-go/rapidbyte/engine/state"
 )
 
+// outputs are the files that a run may write beside the rows; empty: none.
+type outputs struct{ trace, tap string }
+
 func (c *cli) runCommand() *cobra.Command {
-	var trace string
+	var o outputs
 	cmd := &cobra.Command{
 		Use:   "run PIPELINE",
 		Short: "Run a pipeline: move every stream from the source to the destination",
@@ -27,15 +30,21 @@ goes to standard output, with one line for programs behind it:
   @@BENCH_JSON@@{...}
 
 With --trace a file tells when everything happened: open it in chrome://tracing
-or at https://ui.perfetto.dev. It is written also when the run fails.`,
+or at https://ui.perfetto.dev. It is written also when the run fails.
+
+With --tap a file keeps the rows as the destination was given them, in the Arrow
+IPC file format (Feather V2), which every Arrow library reads. It is there once
+the stream was committed. Of several streams each has a file STREAM.arrow in the
+folder that is named.`,
 		Args: pipelineArg(1),
-		RunE: c.body(func(ctx context.Context, args []string) error { return c.runPipeline(ctx, args[0], trace) }),
+		RunE: c.body(func(ctx context.Context, args []string) error { return c.runPipeline(ctx, args[0], o) }),
 	}
-	cmd.Flags().StringVar(&trace, "trace", "", "write when each stage did what to `FILE`, for Perfetto and chrome://tracing")
+	cmd.Flags().StringVar(&o.trace, "trace", "", "write when each stage did what to `FILE`, for Perfetto and chrome://tracing")
+	cmd.Flags().StringVar(&o.tap, "tap", "", "write what the destination is given to `FILE`, an Arrow IPC file, or into a folder")
 	return cmd
 }
 
-func (c *cli) runPipeline(ctx context.Context, path, trace string) (err error) {
+func (c *cli) runPipeline(ctx context.Context, path string, o outputs) (err error) {
 	p, eng, err := c.open(ctx, path)
 	if err != nil {
 		return err
@@ -44,13 +53,23 @@ func (c *cli) runPipeline(ctx context.Context, path, trace string) (err error) {
 
 	// What is to be written beside the rows must be writable before any moves.
 	var options engine.RunOptions
-	if trace != "" {
-		f, cerr := createOutput(trace)
+	var tapped *tap
+	if o.tap != "" {
+		if tapped, err = newTap(o.tap, p.Source.Streams); err != nil {
+			return &usageError{fmt.Errorf("--tap: %w", err)}
+		}
+		options.Tap = tapped.message
+	}
+	if o.trace != "" {
+		f, cerr := createOutput(o.trace)
 		if cerr != nil {
 			return &usageError{fmt.Errorf("--trace: %w", cerr)}
 		}
 		options.Trace = f
 		defer func() { c.finishTrace(f, &err) }()
+		if tapped.writes(f.path) {
+			return &usageError{fmt.Errorf("--trace and --tap are the same file %s: name another for one of them", o.trace)}
+		}
 	}
 	store, err := state.Open(p.State.Connection)
 	if err != nil {
@@ -67,11 +86,26 @@ func (c *cli) runPipeline(ctx context.Context, path, trace string) (err error) {
 	result, err := eng.Run(ctx, p, options)
 	progress.close(err)
 	if result != nil {
+		c.finishTap(tapped, result, &err)
 		if perr := c.printResult(result, err); perr != nil && err == nil {
 			err = perr
 		}
 	}
 	return err
+}
+
+// finishTap gives the files of t, if any, their names; err is how the run ended.
+func (c *cli) finishTap(t *tap, r *engine.Result, err *error) {
+	if t == nil {
+		return
+	}
+	paths, ferr := t.finish(r.Streams)
+	if ferr != nil && *err == nil {
+		*err = fmt.Errorf("the run was completed, but a file of --tap is missing: %w", ferr)
+	}
+	for _, path := range paths {
+		c.say("tap", path)
+	}
 }
 
 // finishTrace gives the trace its name, however the run ended; err is that end. A
@@ -83,10 +117,17 @@ func (c *cli) finishTrace(f *outputFile, err *error) {
 	}
 	ferr := f.finish()
 	switch {
-	case ferr == nil && !c.quiet:
-		fmt.Fprintf(c.logs, "trace: %s\n", f.path)
-	case ferr != nil && *err == nil:
+	case ferr == nil:
+		c.say("trace", f.path)
+	case *err == nil:
 		*err = fmt.Errorf("the run was completed, but its trace is missing: %w", ferr)
+	}
+}
+
+// say tells where a file is.
+func (c *cli) say(what, path string) {
+	if !c.quiet {
+		fmt.Fprintf(c.logs, "%s: %s\n", what, path)
 	}
 }
 

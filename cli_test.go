@@ -160,6 +160,14 @@ func (d *testDest) Write(req *abi.RunRequest) error {
 	switch {
 	case d.mode == "fail" && req.Stream != "first":
 		return &abi.Error{Category: abi.CategoryData, Message: "row 3 is refused", Column: "id"}
+	case d.mode == "again":
+		if _, ok, err := d.host.StateGet("failed"); err != nil || ok {
+			break
+		}
+		if err := d.host.StatePut("failed", []byte("once")); err != nil {
+			return err
+		}
+		return &abi.Error{Category: abi.CategoryTransientDB, Message: "busy, try again"}
 	case d.mode == "unknown":
 		return &abi.Error{Category: abi.CategoryTransientNetwork, Message: "connection lost during commit", CommitState: abi.CommitUnknown}
 	}
@@ -179,6 +187,8 @@ var testPipelines = map[string]string{
 	"block.yaml":   pipelineText("mode: block", "", "events"),
 	"stuck.yaml":   pipelineText("mode: stuck", "", "events"),
 	"unknown.yaml": pipelineText("", "mode: unknown", "events"),
+	"again.yaml":   pipelineText("", "mode: again", "events"),
+	"two.yaml":     pipelineText("", "", "events", "a/b"),
 	"badkey.yaml":  pipelineText("rwos: 5", "port: 1", "events"),
 	"badtype.yaml": pipelineText("rows: many", "", "events"),
 	"badenum.yaml": pipelineText("mode: explode", "", "events"),
