@@ -57,6 +57,33 @@ func BenchmarkFloor(b *testing.B) {
 	measure(b, env, env.Grid.Floors(), env.FloorTrial)
 }
 
+// BenchmarkPeer runs whole programs, ours and its rivals, from their start to
+// their end.
+func BenchmarkPeer(b *testing.B) {
+	if listed(b, lab.Grid.Peers) {
+		return
+	}
+	env := require(b)
+	if err := lab.HavePeer("rapidbyte"); err != nil {
+		skip(b, err)
+	}
+	for _, c := range env.Grid.Peers() {
+		b.Run(c.Sub(), func(b *testing.B) {
+			if err := lab.HavePeer(c.Param("via")); err != nil {
+				skip(b, err)
+			}
+			trial, done, err := env.PeerTrial(b.Context(), c)
+			if err != nil {
+				b.Fatal(err)
+			}
+			env.Measure(b, trial)
+			if err := done(); err != nil {
+				b.Error(err)
+			}
+		})
+	}
+}
+
 // BenchmarkSource reads the rows into Arrow batches and drops them.
 func BenchmarkSource(b *testing.B) {
 	if listed(b, lab.Grid.Sources) {

@@ -27,6 +27,10 @@ func listed(b *testing.B, cases func(lab.Grid) []lab.Case) bool {
 			if grid.Runtime != "compiled" {
 				continue
 			}
+		case "Peer":
+			if lab.HavePeer(c.Param("via")) != nil {
+				continue
+			}
 		}
 		if c.Param("via") == "psql" {
 			if _, err := exec.LookPath("psql"); err != nil {

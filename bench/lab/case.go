@@ -26,6 +26,7 @@ var families = map[string][]string{
 	"Pipeline":     {"rows", "load", "compression"},
 	"PipelineCold": {"rows", "load", "compression", "cache"},
 	"Floor":        {"rows", "load", "via"},
+	"Peer":         {"rows", "via"},
 	"Source":       {"rows"},
 	"Dest":         {"rows", "load"},
 	"Codec":        {"codec", "op"},

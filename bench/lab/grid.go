@@ -159,6 +159,15 @@ func (g Grid) Floors() []Case {
 	return cases
 }
 
+// Peers returns the cases of BenchmarkPeer, for the most rows: whole processes are used for whole tables.
+func (g Grid) Peers() []Case {
+	var cases []Case
+	for _, via := range Peers() {
+		cases = append(cases, NewCase("Peer", strconv.Itoa(slices.Max(g.Rows)), via))
+	}
+	return cases
+}
+
 // Sources returns the cases of BenchmarkSource.
 func (g Grid) Sources() []Case {
 	var cases []Case
@@ -212,5 +221,5 @@ func (g Grid) HostCalls() []Case {
 
 // All returns every case of the suite, in the order it runs them.
 func (g Grid) All() []Case {
-	return slices.Concat(g.Pipelines(), g.Colds(), g.Floors(), g.Sources(), g.Dests(), g.Codecs(), g.HostCalls(), g.ModuleLoads())
+	return slices.Concat(g.Pipelines(), g.Colds(), g.Floors(), g.Peers(), g.Sources(), g.Dests(), g.Codecs(), g.HostCalls(), g.ModuleLoads())
 }

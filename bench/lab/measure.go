@@ -206,7 +206,11 @@ func (m *meter) fill(values map[string]float64, wall time.Duration, out Outcome,
 		values["MB/s"] = float64(out.Bytes) / 1e6 / wall.Seconds()
 	}
 	values["cpu-ns/op"] = float64(end.host.cpu - start.host.cpu)
+	if cpu := (end.host.cpu - start.host.cpu).Seconds(); cpu > 0 {
+		values["rows/cpu-s"] = rows / cpu
+	}
 	values["wal-B/row"] = float64(end.wal-start.wal) / rows
+	values["table-B/row"] = float64(end.table-start.table) / rows
 	values["B/op"] = float64(end.heap.bytes - start.heap.bytes)
 	values["allocs/op"] = float64(end.heap.objects - start.heap.objects)
 	values["gc-cpu-ns/op"] = float64(end.heap.gcCPU - start.heap.gcCPU)
@@ -267,9 +271,9 @@ func (m *meter) report(b *testing.B) {
 			continue
 		}
 		v := mean(m.samples, u.Name)
-		if u.Name == "rows/s" {
-			// The mean of rates is not the rate of the mean; this one agrees with ns/op.
-			v = 1e9 * float64(m.trial.Source.Rows) / mean(m.samples, "ns/op")
+		// The mean of rates is not the rate of the mean; these agree with the times.
+		if time, ok := rateOf[u.Name]; ok && v != 0 {
+			v = 1e9 * float64(m.trial.Source.Rows) / mean(m.samples, time)
 		}
 		if v != 0 {
 			b.ReportMetric(v, u.Name)
@@ -283,6 +287,9 @@ func (m *meter) report(b *testing.B) {
 		}
 	}
 }
+
+// rateOf holds the times that rates of rows are of.
+var rateOf = map[string]string{"rows/s": "ns/op", "rows/cpu-s": "cpu-ns/op"}
 
 func mean(samples []*Sample, unit string) float64 {
 	var sum float64

@@ -16,6 +16,8 @@ type snapshot struct {
 	heap heapCounters
 	wal  int64 // bytes of write-ahead log since the server was made
 	redo int64 // where recovery would start: moves with every checkpoint
+	// table is the bytes of the destination's table.
+	table int64
 }
 
 // hostCounters is what the operating system counts. Counters it does not have
@@ -73,7 +75,8 @@ func after(ctx context.Context, conn *pgx.Conn, host hostCounters, heap heapCoun
 
 func (s *snapshot) readServer(ctx context.Context, conn *pgx.Conn) error {
 	err := conn.QueryRow(ctx, `SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::int8,
-		pg_wal_lsn_diff(redo_lsn, '0/0')::int8 FROM pg_control_checkpoint()`).Scan(&s.wal, &s.redo)
+		pg_wal_lsn_diff(redo_lsn, '0/0')::int8, pg_relation_size('`+destSchema+`.`+tableName+`')
+		FROM pg_control_checkpoint()`).Scan(&s.wal, &s.redo, &s.table)
 	if err != nil {
 		return fmt.Errorf("lab: read the server's counters: %w", err)
 	}

@@ -54,18 +54,8 @@ func (e *Env) Source(ctx context.Context, rows int) (*Source, error) {
 		return nil, fmt.Errorf("lab: source of %d rows: %w", rows, err)
 	}
 
-	config, err := pgx.ParseConfig(s.DSN)
-	if err != nil {
-		return nil, fmt.Errorf("lab: source of %d rows: %w", rows, err)
-	}
-	// What a checksum's text looks like must not depend on the server's taste.
-	for key, value := range map[string]string{
-		"application_name": benchName, "timezone": "UTC", "datestyle": "ISO", "intervalstyle": "postgres",
-		"bytea_output": "hex", "extra_float_digits": "1",
-	} {
-		config.RuntimeParams[key] = value
-	}
-	if s.conn, err = pgx.ConnectConfig(ctx, config); err != nil {
+	var err error
+	if s.conn, err = connect(ctx, s.DSN); err != nil {
 		return nil, fmt.Errorf("lab: source of %d rows: %w", rows, err)
 	}
 	e.sources[rows] = s
@@ -77,6 +67,22 @@ func (e *Env) Source(ctx context.Context, rows int) (*Source, error) {
 	}
 	s.Sum = *sum
 	return s, compareRows(sum.Rows, int64(rows), "the seeded source has")
+}
+
+// connect returns a session for everything that is not timed.
+func connect(ctx context.Context, dsn string) (*pgx.Conn, error) {
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return nil, err
+	}
+	// What a checksum's text looks like must not depend on the server's taste.
+	for key, value := range map[string]string{
+		"application_name": benchName, "timezone": "UTC", "datestyle": "ISO", "intervalstyle": "postgres",
+		"bytea_output": "hex", "extra_float_digits": "1",
+	} {
+		config.RuntimeParams[key] = value
+	}
+	return pgx.ConnectConfig(ctx, config)
 }
 
 // seed makes the database unless a complete one is there. The comment on it is

@@ -29,6 +29,17 @@ func TestTurnsFromEnv(t *testing.T) {
 	}
 }
 
+// inherited returns descriptors of the files as a process inherits them: its own, which it may close.
+func inherited(t *testing.T, in, out *os.File) string {
+	t.Helper()
+	from, err := syscall.Dup(int(in.Fd()))
+	to, err2 := syscall.Dup(int(out.Fd()))
+	if err := errors.Join(err, err2); err != nil {
+		t.Fatal(err)
+	}
+	return strconv.Itoa(from) + "," + strconv.Itoa(to)
+}
+
 // A process says that it waits, and goes on when it is told to; without turns it goes on at once. What ends the other end
 // ends the waiting.
 func TestTurns(t *testing.T) {
@@ -43,14 +54,8 @@ func TestTurns(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer take.Close()
-	// Descriptors of its own: what the environment names is closed with the process, not before.
-	from, err := syscall.Dup(int(in.Fd()))
-	to, err2 := syscall.Dup(int(out.Fd()))
-	if err := errors.Join(err, err2, in.Close(), out.Close()); err != nil {
-		t.Fatal(err)
-	}
-	own, err := turnsFromEnv(lookup(strconv.Itoa(from) + "," + strconv.Itoa(to)))
-	if err != nil {
+	own, err := turnsFromEnv(lookup(inherited(t, in, out)))
+	if err := errors.Join(err, in.Close(), out.Close()); err != nil {
 		t.Fatal(err)
 	}
 
@@ -84,23 +89,25 @@ func TestTurnsShareTheServer(t *testing.T) {
 		t.Skip("waits for the lock")
 	}
 	server := pgtest.Shared(t)
-	open := func() *Env {
-		t.Helper()
-		e, err := Open(t.Context(), server, DefaultGrid())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return e
-	}
 	in, out, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer in.Close()
 	defer out.Close()
-
-	t.Setenv(turnsVariable, strconv.Itoa(int(in.Fd()))+","+strconv.Itoa(int(out.Fd())))
-	first, second := open(), open()
+	open := func(turns bool) *Env {
+		t.Helper()
+		t.Setenv(turnsVariable, "")
+		if turns {
+			t.Setenv(turnsVariable, inherited(t, in, out))
+		}
+		e, err := Open(t.Context(), server, DefaultGrid())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	first, second := open(true), open(true)
 	defer second.Close()
 	t.Setenv(turnsVariable, "")
 	if _, err := Open(t.Context(), server, DefaultGrid()); err == nil {
@@ -127,7 +134,7 @@ func TestTurnsShareTheServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	var left int
-	third := open()
+	third := open(false)
 	defer third.Close()
 	if err := third.lock.QueryRow(t.Context(), "SELECT count(*) FROM pg_database WHERE datname = $1", source.database).Scan(&left); err != nil || left > 0 {
 		t.Errorf("%d databases left, %v", left, err)

@@ -1,0 +1,88 @@
+package lab
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Without a rival there is nothing to compare with, and every program that is missed is named.
+func TestHavePeer(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	for _, via := range Peers() {
+		err := HavePeer(via)
+		var absent *AbsentError
+		if rival := via != "rapidbyte" && via != "psql"; err == nil || rival != errors.As(err, &absent) || rival && !strings.Contains(err.Error(), via) {
+			t.Errorf("%s: %v", via, err)
+		}
+	}
+}
+
+// Every program on this machine moves every row, and one that does not is found out.
+func TestPeersAreVerified(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and runs whole programs")
+	}
+	e := openEnv(t)
+	for _, c := range (Grid{Rows: []int{50}}).Peers() {
+		t.Run(c.Param("via"), func(t *testing.T) {
+			if err := HavePeer(c.Param("via")); err != nil {
+				t.Skip(err)
+			}
+			trial, done, err := e.PeerTrial(t.Context(), c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := done(); err != nil {
+					t.Error(err)
+				}
+			}()
+			s := trial.Source
+			verify := trial.Verify
+			if verify == nil {
+				verify = s.Verify
+			}
+			for range 2 {
+				if err := s.Reset(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if trial.Prepare != nil {
+					if err := trial.Prepare(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				out, err := trial.Run(t.Context())
+				if err != nil || out.Rows != 50 {
+					t.Fatalf("%d rows, %v", out.Rows, err)
+				}
+				if err := verify(t.Context(), true); err != nil {
+					t.Fatal(err)
+				}
+			}
+
+			for _, table := range []string{"raw.bench_events", "public.bench_events"} {
+				dsn := e.Server.DSNFor(s.database)
+				if table[0] == 'p' {
+					if trial.Prepare == nil {
+						continue
+					}
+					dsn = e.Server.DSNFor(s.database + "_peer")
+				}
+				conn, err := pgx.Connect(t.Context(), dsn)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, err = conn.Exec(t.Context(), "UPDATE "+table+" SET user_id = user_id + 1 WHERE id = 7")
+				if err := errors.Join(err, conn.Close(t.Context())); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := verify(t.Context(), true); !errors.Is(err, ErrWrongData) {
+				t.Errorf("a changed row: %v", err)
+			}
+		})
+	}
+}
