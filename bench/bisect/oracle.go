@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/rapidbyte-go/rapidbyte/bench/compare"
@@ -209,7 +210,10 @@ func unusable(ctx context.Context, err error) string {
 	switch {
 	case err == nil || ctx.Err() != nil || errors.Is(err, refs.ErrDiskFull):
 		return ""
-	case errors.As(err, &build), errors.Is(err, refs.ErrNoSuite), errors.Is(err, compare.ErrNothing):
+	case errors.As(err, &build):
+		lines := strings.Split(strings.TrimSpace(build.Output), "\n")
+		return "it does not build: " + lines[len(lines)-1]
+	case errors.Is(err, refs.ErrNoSuite), errors.Is(err, compare.ErrNothing):
 		return firstLine(err)
 	case errors.As(err, &failed) && failed.Side == compare.Head && !errors.Is(err, compare.ErrSkipped):
 		return firstLine(err)

@@ -153,7 +153,7 @@ func TestRun(t *testing.T) {
 	}
 	t.Log("\n" + text.String())
 	for _, want := range []string{"it became slower with " + slow, `"merge what is slower"`, "100 % of +20.0 % is dest guest",
-		"differential flame graph: diff.svg", "to look inside, bisect ", "again: go tool mage bisect main~9 main"} {
+		"differential flame graph: diff.svg", "to look inside, bisect ", "undefined: forty", "again: go tool mage bisect main~9 main"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("no %q", want)
 		}

@@ -111,6 +111,7 @@ func (r *Report) finish(o *Options, c *conditions) {
 		r.Warnings = append(r.Warnings, w)
 	}
 	r.missingUnits(o)
+	r.findModes()
 
 	if o.Noise != nil && o.Noise.foreign(r.Config) == "" {
 		r.NoiseTaken = o.Noise.Taken

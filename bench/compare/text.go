@@ -206,6 +206,9 @@ func (v *Verdict) note() string {
 	if v.Reason != "" {
 		notes = append(notes, v.Reason)
 	}
+	for _, m := range v.Modes {
+		notes = append(notes, m.Text(v.Unit))
+	}
 	return strings.Join(notes, "; ")
 }
 

@@ -81,6 +81,8 @@ type Verdict struct {
 	Repeats  int    `json:"repeats"` // disturbed pairs, measured again
 	// Reason says why the outcome is inconclusive, or what is odd about it.
 	Reason string `json:"reason,omitempty"`
+	// Modes says which sides look bimodal; nil if none does.
+	Modes []*Modes `json:"modes,omitempty"`
 	// Explanation says where a change of time comes from; nil if there is none or nothing to explain it with.
 	Explanation *Explanation `json:"explanation,omitempty"`
 }
