@@ -92,6 +92,15 @@ func Matrix(ctx context.Context, rows *string, iters *int, csv, html *string) er
 	return repo.Matrix(ctx, targets.MatrixOptions{Rows: rows, Iters: iters, CSV: csv, HTML: html})
 }
 
+// Results shows past results by commit, and the trend of the ratio to the native floor.
+func Results(ctx context.Context, last *int, sha *string, rows *int, html *string) error {
+	repo, err := targets.Here()
+	if err != nil {
+		return err
+	}
+	return repo.Results(ctx, targets.ResultsOptions{Last: last, SHA: sha, Rows: rows, HTML: html})
+}
+
 // Gate compares the exact work of the guests with the checked-in file; -update accepts a change.
 func Gate(ctx context.Context, update *bool) error {
 	repo, err := targets.Here()

@@ -234,9 +234,9 @@ func TestFilter(t *testing.T) {
 		{"sha too short", Filter{SHAs: []string{"aaa"}}, nil},
 		{"unknown sha", Filter{SHAs: []string{"dddd"}}, nil},
 		{"run", Filter{Run: "r3"}, []int{3, 4}},
-		{"last run", Filter{Last: 1}, []int{5}},
-		{"last two runs", Filter{Last: 2}, []int{3, 4, 5}},
-		{"last of what is left", Filter{Last: 1, Rows: 20}, []int{4}},
+		{"last commit", Filter{Last: 1}, []int{5}},
+		{"last two commits", Filter{Last: 2}, []int{2, 5}},
+		{"last of what is left", Filter{Last: 1, Rows: 20}, []int{1, 4}},
 		{"more than there are", Filter{Last: 99}, []int{0, 1, 2, 3, 4, 5}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -249,6 +249,30 @@ func TestFilter(t *testing.T) {
 				t.Errorf("got %d records, want those at %v", len(got), tt.want)
 			}
 		})
+	}
+}
+
+// The last commits of one machine must not push those of another out.
+func TestFilterLastIsOfEachGroup(t *testing.T) {
+	records := []*Record{sample("r1", "aaaa111", 10), sample("r2", "bbbb222", 10), sample("r3", "cccc333", 10)}
+	records[0].Machine = "ffffffff"
+	got := Filter{Last: 1}.Select(records)
+	if len(got) != 2 || got[0] != records[0] || got[1] != records[2] {
+		t.Errorf("got %d records, want the first and the third", len(got))
+	}
+}
+
+func TestCommits(t *testing.T) {
+	records := []*Record{sample("r1", "aaaa111", 10), sample("r1", "bbbb222", 10), sample("r1", "aaaa111", 20), sample("r2", "aaaa111", 10)}
+	records[1].Timestamp = records[1].Timestamp.Add(-time.Hour)
+	records[2].GitDirty = true
+	got := Commits(records)
+	var names []string
+	for _, c := range got {
+		names = append(names, c.Name)
+	}
+	if strings.Join(names, " ") != "bbbb222 aaaa111 aaaa111+" || got[1].Records != 2 || got[2].SHA != "aaaa111" {
+		t.Errorf("got %+v, want bbbb222, aaaa111 with two records and aaaa111 with changes", got)
 	}
 }
 

@@ -9,8 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"slices"
-	"strings"
 )
 
 // LineError is a line of a results file that is no record.
@@ -96,56 +94,4 @@ func readLine(r *bufio.Reader) ([]byte, error) {
 		}
 		return bytes.TrimRight(line, "\r\n"), nil
 	}
-}
-
-// Filter says which records are wanted; the zero value wants all.
-type Filter struct {
-	SHAs []string // commits, each a prefix of at least 4 digits; empty: all
-	Rows int      // row count; 0: all
-	Run  string   // run id; empty: all
-	// Last keeps the last so many runs that the other conditions leave. A run
-	// is what shares a run id, or a commit where lines have no id. 0: all.
-	Last int
-}
-
-// Select returns the records f wants, in their order.
-func (f Filter) Select(records []*Record) []*Record {
-	var out []*Record
-	for _, r := range records {
-		if (f.Rows == 0 || r.Rows == f.Rows) && (f.Run == "" || r.Run == f.Run) && f.wantsSHA(r.GitSHA) {
-			out = append(out, r)
-		}
-	}
-	if f.Last <= 0 {
-		return out
-	}
-
-	// From the end, collect run ids until there are enough.
-	var runs []string
-	for _, r := range slices.Backward(out) {
-		if id := r.runID(); !slices.Contains(runs, id) && len(runs) < f.Last {
-			runs = append(runs, id)
-		}
-	}
-	return slices.DeleteFunc(out, func(r *Record) bool { return !slices.Contains(runs, r.runID()) })
-}
-
-func (f Filter) wantsSHA(sha string) bool {
-	if len(f.SHAs) == 0 {
-		return true
-	}
-	for _, want := range f.SHAs {
-		// Either may be the shorter one: a user may paste the full commit.
-		if n := min(len(want), len(sha)); n >= 4 && strings.EqualFold(want[:n], sha[:n]) {
-			return true
-		}
-	}
-	return false
-}
-
-func (r *Record) runID() string {
-	if r.Run != "" {
-		return r.Run
-	}
-	return r.GitSHA
 }

@@ -31,7 +31,7 @@ func mage(t *testing.T, args ...string) (code int, output string) {
 
 func TestMageListsTargets(t *testing.T) {
 	code, out := mage(t, "-l")
-	for _, want := range []string{"bench ", "bisect ", "build ", "compare ", "gate ", "matrix ", "noise ", "run ", "selftest ", "test "} {
+	for _, want := range []string{"bench ", "bisect ", "build ", "compare ", "gate ", "matrix ", "noise ", "results ", "run ", "selftest ", "test "} {
 		if code != 0 || !strings.Contains(out, "\n  "+want) {
 			t.Errorf("exit code %d and no %q in\n%s", code, want, out)
 		}
@@ -48,6 +48,8 @@ func TestMageDeliversExitCodesAndFlags(t *testing.T) {
 		{[]string{"bench", "-iters=-1"}, 2, "-iters=-1: want 1 or more"},
 		{[]string{"bench", "-rows=x"}, 2, "can't convert"},
 		{[]string{"matrix", "-rows=many"}, 2, `-rows="many"`},
+		{[]string{"results", "-rows=-1"}, 2, "-rows=-1: want 1 to"},
+		{[]string{"results", "-sha=zz"}, 2, "4 digits or more"},
 		{[]string{"selftest", "-only=everything"}, 2, `no trial "everything"`},
 		{[]string{"selftest", "-trials=-1"}, 2, "cannot be negative"},
 		{[]string{"run", "none.yaml"}, 2, "none.yaml"},

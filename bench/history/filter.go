@@ -1,0 +1,51 @@
+package history
+
+import (
+	"slices"
+	"strings"
+)
+
+// Filter says which records are wanted; the zero value wants all.
+type Filter struct {
+	SHAs []string // commits, each a prefix of at least 4 digits; empty: all
+	Rows int      // row count; 0: all
+	Run  string   // run id; empty: all
+	// Last keeps the last so many commits, of each group by itself, that the other conditions leave. 0: all.
+	Last int
+}
+
+// Select returns the records f wants, in their order.
+func (f Filter) Select(records []*Record) []*Record {
+	var out []*Record
+	for _, r := range records {
+		if (f.Rows == 0 || r.Rows == f.Rows) && (f.Run == "" || r.Run == f.Run) && f.wantsSHA(r.GitSHA) {
+			out = append(out, r)
+		}
+	}
+	if f.Last <= 0 {
+		return out
+	}
+
+	wanted := map[string][]string{}
+	for group, of := range Groups(out) {
+		commits := Commits(of)
+		for _, c := range commits[max(0, len(commits)-f.Last):] {
+			wanted[group] = append(wanted[group], c.Name)
+		}
+	}
+	return slices.DeleteFunc(out, func(r *Record) bool { return !slices.Contains(wanted[r.Group()], r.Commit()) })
+}
+
+func (f Filter) wantsSHA(sha string) bool {
+	return len(f.SHAs) == 0 || slices.ContainsFunc(f.SHAs, func(want string) bool { return MatchSHA(want, sha) })
+}
+
+// MinSHA is the number of digits a commit must at least be named by.
+const MinSHA = 4
+
+// MatchSHA reports whether two names can be the same commit's: the shorter one, of at least MinSHA digits, is a prefix of
+// the longer one.
+func MatchSHA(a, b string) bool {
+	n := min(len(a), len(b))
+	return n >= MinSHA && strings.EqualFold(a[:n], b[:n])
+}
