@@ -17,6 +17,7 @@ import (
 	"github.com/magefile/mage/mg"
 
 	"github.com/rapidbyte-go/rapidbyte/bench/compare"
+	"github.com/rapidbyte-go/rapidbyte/bench/page/pagetest"
 	"github.com/rapidbyte-go/rapidbyte/engine/pgtest"
 )
 
@@ -135,7 +136,7 @@ func TestCompareCommits(t *testing.T) {
 
 	t.Run("slow", func(t *testing.T) {
 		code, out, problems := c.mage(t, "compare", "base", "slow", "-rounds=8", "-rows=3000", "-load=copy", "-compression=none",
-			"-cases=^BenchmarkPipeline$", "-threshold=0.1", "-json")
+			"-cases=^BenchmarkPipeline$", "-threshold=0.1", "-json", "-html=target/pages/slow.html")
 		if code != int(compare.ExitRegressed) {
 			t.Errorf("exit code %d, want %d", code, compare.ExitRegressed)
 		}
@@ -146,7 +147,7 @@ func TestCompareCommits(t *testing.T) {
 		if dir == nil {
 			t.Fatal("no files are named")
 		}
-		for _, name := range []string{compare.OldFile, compare.NewFile, compare.SamplesFile, compare.ReportFile, compare.TextFile} {
+		for _, name := range []string{compare.OldFile, compare.NewFile, compare.SamplesFile, compare.ReportFile, compare.TextFile, pageFile} {
 			if info, err := os.Stat(filepath.Join(dir[1], name)); err != nil || info.Size() == 0 {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -155,6 +156,18 @@ func TestCompareCommits(t *testing.T) {
 		if want := `(?s)\nregressed \(\d+\)\n.*copy/compression=none +sec/op.*sec/op: \d+ % of \+[\d.]+ % is source guest`; err != nil ||
 			!regexp.MustCompile(want).Match(text) {
 			t.Errorf("%v: nothing matches %s in\n%s", err, want, text)
+		}
+	})
+
+	t.Run("page", func(t *testing.T) {
+		text := pagetest.Open(t, filepath.Join(c.dir, "target", "pages", "slow.html"))
+		for _, want := range []string{
+			`base \(\w+\) → slow \(\w+\)`, `regressed Pipeline/rows=3000/load=copy/compression=none \d+ % of \+[\d.]+ % is source guest`,
+			`head against base, pair by pair`, `source: [\d.]+ ms → [\d.]+ ms`, `goos: \w+`, `go tool mage compare base slow -rounds=8 .*-html='target/pages/slow.html' -seed=\d+`,
+		} {
+			if !regexp.MustCompile(want).MatchString(text) {
+				t.Errorf("nothing matches %s in\n%s", want, text)
+			}
 		}
 	})
 
@@ -197,13 +210,14 @@ func TestCompareCommits(t *testing.T) {
 func TestCompareRefusesBeforeItBuilds(t *testing.T) {
 	r, stdout, stderr := here(t)
 	for name, o := range map[string]CompareOptions{
-		"-rounds":          {Rounds: ptr(0)},
-		"-budget":          {Budget: ptr(-time.Second)},
-		"-threshold":       {Threshold: ptr(0.0)},
-		"-seed=-1":         {Seed: ptr(-1)},
-		"BENCH_ROWS":       {Rows: ptr("ten")},
-		"BENCH_LOAD":       {Load: ptr("upsert")},
-		"BENCH_COMPRESSIO": {Compression: ptr("gzip")},
+		"-rounds":                         {Rounds: ptr(0)},
+		"-budget":                         {Budget: ptr(-time.Second)},
+		"-threshold":                      {Threshold: ptr(0.0)},
+		"-seed=-1":                        {Seed: ptr(-1)},
+		"BENCH_ROWS":                      {Rows: ptr("ten")},
+		"BENCH_LOAD":                      {Load: ptr("upsert")},
+		"BENCH_COMPRESSIO":                {Compression: ptr("gzip")},
+		"-html=compare_test.go/page.html": {HTML: ptr("compare_test.go/page.html")},
 	} {
 		if err := r.Compare(t.Context(), "HEAD", "HEAD", o); mg.ExitStatus(err) != 2 || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v with exit code %d, want its name and 2", name, err, mg.ExitStatus(err))
@@ -218,8 +232,8 @@ func TestCompareRefusesBeforeItBuilds(t *testing.T) {
 }
 
 func TestCompareFlagsAreRepeated(t *testing.T) {
-	o := CompareOptions{Rounds: ptr(5), Rows: ptr("10,20"), Threshold: ptr(0.05), Budget: ptr(time.Minute), Strict: ptr(true), AOT: ptr(false), Cases: ptr("^A$")}
-	if got, want := o.flags(), " -rounds=5 -rows=10,20 -threshold=0.05 -budget=1m0s -strict=true -aot=false -cases='^A$'"; got != want {
+	o := CompareOptions{Rounds: ptr(5), Rows: ptr("10,20"), Threshold: ptr(0.05), Budget: ptr(time.Minute), Strict: ptr(true), AOT: ptr(false), Cases: ptr("^A$"), HTML: ptr("a b.html")}
+	if got, want := o.flags(), " -rounds=5 -rows=10,20 -threshold=0.05 -budget=1m0s -strict=true -aot=false -cases='^A$' -html='a b.html'"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
