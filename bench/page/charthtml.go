@@ -56,7 +56,7 @@ func (c Chart) legend(w *writer) {
 	w.put("<p class=\"legend\">")
 	if len(c.Series) > 1 {
 		for i, s := range c.Series {
-			w.put(`<span><svg viewBox="0 0 14 14" width="14" height="14" aria-hidden="true"><g class="%s">`, s.class(i))
+			w.put(`<span><svg viewBox="0 0 14 14" width="14" height="14" aria-hidden="true"><g class="%s">`, c.class(s, i))
 			if c.Kind == Bars {
 				w.put(`<rect class="bar" x="1" y="3" width="12" height="8" />`)
 			} else {
@@ -78,10 +78,14 @@ func (c Chart) legend(w *writer) {
 	w.put("</p>\n")
 }
 
-// class is how the style knows a series: by its tone, or else by its place.
-func (s Series) class(place int) string {
+// class is how the style knows a series: by its tone, or else by its place. The first is gray, as what others are compared
+// with; a series that is alone has the second's colour.
+func (c Chart) class(s Series, place int) string {
 	if s.Tone != Neutral {
 		return "series " + s.Tone.String()
+	}
+	if len(c.Series) == 1 && c.Kind != Waterfall {
+		place = 1
 	}
 	return "series s" + string(rune('0'+place%6))
 }
@@ -156,6 +160,18 @@ func (c Chart) tip(s Series, p Point) string {
 
 // wide returns how much room a text takes, about.
 func wide(s string) float64 { return letter * float64(utf8.RuneCountInString(s)) }
+
+// tick writes a number below an axis that runs from left to right, within the drawing.
+func (c Chart) tick(w *writer, x, y float64, text string) {
+	anchor, half := "middle", wide(text)/2
+	switch {
+	case x-half < 0:
+		anchor, x = "start", 0
+	case x+half > chartWidth:
+		anchor, x = "end", chartWidth
+	}
+	w.put("<text class=\"%s\" x=\"%v\" y=\"%v\">%s</text>\n", anchor, x, y, text)
+}
 
 // open starts the drawing.
 func (c Chart) open(w *writer, height float64) {

@@ -94,8 +94,8 @@ func (c Chart) list(w *writer) {
 		}
 	}
 	for _, t := range thinned(a.ticks, a, c.y) {
-		w.put("<line class=\"grid\" x1=\"%v\" x2=\"%v\" y1=\"%v\" y2=\"%v\" /><text class=\"middle\" x=\"%v\" y=\"%v\">%s</text>\n",
-			a.at(t), a.at(t), top, bottom, a.at(t), bottom+tickRoom-3, c.y(t))
+		w.put("<line class=\"grid\" x1=\"%v\" x2=\"%v\" y1=\"%v\" y2=\"%v\" />", a.at(t), a.at(t), top, bottom)
+		c.tick(w, a.at(t), bottom+tickRoom-3, c.y(t))
 	}
 	if c.YLabel != "" {
 		w.put("<text class=\"label end\" x=\"%v\" y=\"%v\">%s</text>\n", chartWidth-10, height-3, c.YLabel)
@@ -190,7 +190,7 @@ func (c Chart) value(p Point) string {
 
 func (c Chart) interval(w *writer, a axis, p part, y float64) {
 	s := c.Series[p.series]
-	w.put("<g class=\"%s\"><g class=\"point%s\">", s.class(p.place), toneClass(p.point.Tone))
+	w.put("<g class=\"%s\"><g class=\"point%s\">", c.class(s, p.place), toneClass(p.point.Tone))
 	if p.point.whiskered() && p.point.Lo <= p.point.Hi {
 		lo, hi := a.at(p.point.Lo), a.at(p.point.Hi)
 		w.put("<line class=\"whisker\" x1=\"%v\" x2=\"%v\" y1=\"%v\" y2=\"%v\" />", lo, hi, y, y)
@@ -219,7 +219,7 @@ func (c Chart) bar(w *writer, a axis, p part, y, thick float64) {
 		class += " total"
 	}
 	w.put("<g class=\"%s\"><g class=\"point%s\"><rect class=\"bar\" x=\"%v\" y=\"%v\" width=\"%v\" height=\"%v\" />",
-		s.class(p.place), class, min(from, to), y+1, max(math.Abs(to-from), 1), thick-2)
+		c.class(s, p.place), class, min(from, to), y+1, max(math.Abs(to-from), 1), thick-2)
 	// A bar that does not begin at zero is torn.
 	if p.from < 0.999*a.lo && a.lo > 0 && !a.log {
 		w.put("<path class=\"torn\" d=\"M%v %vl4 %vl-4 %vl4 %v\" />", from+8, y, thick/3, thick/3, thick/3)

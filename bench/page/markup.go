@@ -92,5 +92,24 @@ func anchor(s string) string {
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-// significant writes a number with four significant digits: the way of charts that have no format of their own.
-func significant(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) }
+// significant writes a number with four significant digits, large ones with commas: the way of charts that have no format of
+// their own.
+func significant(v float64) string {
+	size := math.Abs(v)
+	if v == 0 || !finite(v) || size < 1e-4 || size >= 1e12 {
+		return strconv.FormatFloat(v, 'g', 4, 64)
+	}
+	rounding := math.Pow(10, math.Floor(math.Log10(size))-3)
+	s := strconv.FormatFloat(math.Round(v/rounding)*rounding, 'f', max(0, int(-math.Floor(math.Log10(size)))+3), 64)
+	if strings.Contains(s, ".") {
+		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
+	}
+	whole, fraction, _ := strings.Cut(s, ".")
+	for i := len(whole) - 3; i > 0 && size >= 10000 && whole[i-1] != '-'; i -= 3 {
+		whole = whole[:i] + "," + whole[i:]
+	}
+	if fraction != "" {
+		whole += "." + fraction
+	}
+	return whole
+}

@@ -51,8 +51,8 @@ func (c Chart) plane(w *writer) {
 			left, chartWidth-10, y.at(t), y.at(t), left-6, y.at(t)+4, c.y(t))
 	}
 	for _, t := range thinned(x.ticks, x, c.x) {
-		w.put("<line class=\"tick\" x1=\"%v\" x2=\"%v\" y1=\"%v\" y2=\"%v\" /><text class=\"middle\" x=\"%v\" y=\"%v\">%s</text>\n",
-			x.at(t), x.at(t), bottom, bottom+4, x.at(t), bottom+tickRoom-2, c.x(t))
+		w.put("<line class=\"tick\" x1=\"%v\" x2=\"%v\" y1=\"%v\" y2=\"%v\" />", x.at(t), x.at(t), bottom, bottom+4)
+		c.tick(w, x.at(t), bottom+tickRoom-2, c.x(t))
 	}
 	w.put("<line class=\"axis\" x1=\"%v\" x2=\"%v\" y1=\"%v\" y2=\"%v\" />\n", left, chartWidth-10, bottom, bottom)
 	if c.YLabel != "" {
@@ -87,7 +87,7 @@ func (c Chart) drawn(p Point) bool {
 }
 
 func (c Chart) series(w *writer, place int, s Series, x, y axis, size float64) {
-	w.put("<g class=\"%s\">\n", s.class(place))
+	w.put("<g class=\"%s\">\n", c.class(s, place))
 	if c.Kind == Lines {
 		w.put("<path class=\"line\" d=\"")
 		command := "M"
