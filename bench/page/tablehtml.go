@@ -31,7 +31,7 @@ func (t Table) body(w *writer) {
 	for i, c := range t.Columns {
 		w.put("<th scope=\"col\" class=\"%s\">%s", columnClass(c, scales[i]), c.Title)
 		if scales[i] > 0 {
-			w.put(" <span class=\"scale\">±%s %%</span>", strconv.FormatFloat(100*scales[i], 'f', -1, 64))
+			w.put(" <span class=\"scale\">±%s %%</span>", strconv.FormatFloat(100*scales[i], 'g', 3, 64))
 		}
 		if c.Note != "" {
 			w.put("<span class=\"sub\">%s</span>", c.Note)

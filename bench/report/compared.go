@@ -110,7 +110,7 @@ func facts(r *compare.Report) []page.Fact {
 	}
 	if r.Tax != nil {
 		all = append(all, page.Fact{Name: "WASM tax (over pgx)",
-			Value: fmt.Sprintf("%s → %s", digits(float64(r.Tax.Base)), digits(float64(r.Tax.Head)))})
+			Value: fmt.Sprintf("%s → %s", digits(float64(r.Tax.Base), 3), digits(float64(r.Tax.Head), 3))})
 	}
 	pairs := 0
 	for _, b := range r.Blocks {
@@ -209,9 +209,8 @@ func environment(r *compare.Report) page.Section {
 	s.Blocks = append(s.Blocks, machine, how)
 
 	if len(r.Resolves) > 0 {
-		age := r.Finished.Sub(r.NoiseTaken).Round(time.Hour)
 		t := page.Table{Title: "What this machine can tell apart", Folded: true,
-			Note:    fmt.Sprintf("The noise between equal programs, measured %v before this comparison ended. Bands are at least as wide.", age),
+			Note:    fmt.Sprintf("The noise between equal programs, measured %s earlier. Bands are at least as wide.", age(r.Finished.Sub(r.NoiseTaken))),
 			Columns: []page.Column{{Title: "case"}, {Title: "unit"}, {Title: "resolves", Number: true}}}
 		for _, c := range r.Resolves {
 			t.Rows = append(t.Rows, []page.Cell{page.Text(string(c.Case)), page.Text(c.Unit), {Text: plainPercent(float64(c.Floor)), Value: float64(c.Floor)}})
@@ -219,6 +218,14 @@ func environment(r *compare.Report) page.Section {
 		s.Blocks = append(s.Blocks, t)
 	}
 	return s
+}
+
+// age writes a long time roughly.
+func age(d time.Duration) string {
+	if d < 48*time.Hour {
+		return fmt.Sprintf("%.0f hours", d.Hours())
+	}
+	return fmt.Sprintf("%.0f days", d.Hours()/24)
 }
 
 // again is how to do the same once more, and the report in the words of a terminal.

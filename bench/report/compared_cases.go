@@ -127,6 +127,11 @@ func samples(r *compare.Report, c compare.Case, unit string, v *compare.Verdict)
 	if repeated.Points != nil {
 		strip.Series = append(strip.Series, repeated)
 	}
+	if v != nil {
+		for _, m := range v.Modes {
+			strip.Marks = append(strip.Marks, page.Mark{Y: float64(m.Low), Tone: page.Muted, Label: "two groups in " + m.Side.String()}, page.Mark{Y: float64(m.High), Tone: page.Muted})
+		}
+	}
 	if v != nil && v.Change.Pairs > 0 {
 		ratios.Bands = []page.Band{
 			{Lo: -v.Band.Change, Hi: v.Band.Change, Label: "band " + plainPercent(v.Band.Change), Tone: page.Muted},

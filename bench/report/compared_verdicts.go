@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/rapidbyte-go/rapidbyte/bench/compare"
 	"github.com/rapidbyte-go/rapidbyte/bench/page"
@@ -97,14 +98,17 @@ func verdictRow(v *compare.Verdict) []page.Cell {
 
 // why says what the numbers have no room for.
 func why(v *compare.Verdict) string {
-	text := v.Reason
+	var all []string
 	if v.Explanation != nil {
-		text = v.Explanation.Text(float64(v.Change.Estimate))
-		if v.Reason != "" {
-			text += "; " + v.Reason
-		}
+		all = append(all, v.Explanation.Text(float64(v.Change.Estimate)))
 	}
-	return text
+	if v.Reason != "" {
+		all = append(all, v.Reason)
+	}
+	for _, m := range v.Modes {
+		all = append(all, m.Text(v.Unit))
+	}
+	return strings.Join(all, "; ")
 }
 
 func caseID(c compare.Case) string { return "case-" + string(c) }

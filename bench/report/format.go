@@ -8,7 +8,10 @@ import (
 
 // quantity writes a value with its unit's prefix, for people: "61.7 ms", "3.94 MiB", "34.9k". What is counted for each
 // ("/op", "/row") is not repeated: the unit stands beside it.
-func quantity(v float64, unit string) string {
+func quantity(v float64, unit string) string { return rounded(v, unit, 3) }
+
+// rounded is quantity with a number of significant digits.
+func rounded(v float64, unit string, n int) string {
 	numerator, _, _ := strings.Cut(unit, "/")
 	switch {
 	case math.IsNaN(v):
@@ -16,14 +19,14 @@ func quantity(v float64, unit string) string {
 	case math.IsInf(v, 0):
 		return strconv.FormatFloat(v, 'f', -1, 64)
 	case numerator == "sec" || strings.HasSuffix(numerator, "-sec"):
-		return prefixed(v, []scale{{1, " s"}, {1e-3, " ms"}, {1e-6, " µs"}, {1e-9, " ns"}})
+		return prefixed(v, n, []scale{{1, " s"}, {1e-3, " ms"}, {1e-6, " µs"}, {1e-9, " ns"}})
 	case numerator == "B" || strings.HasSuffix(numerator, "-B") || strings.HasSuffix(numerator, "bytes"):
-		return prefixed(v, []scale{{1 << 30, " GiB"}, {1 << 20, " MiB"}, {1 << 10, " KiB"}, {1, " B"}})
+		return prefixed(v, n, []scale{{1 << 30, " GiB"}, {1 << 20, " MiB"}, {1 << 10, " KiB"}, {1, " B"}})
 	}
 	if v == math.Round(v) && math.Abs(v) < 1e4 {
 		return strconv.FormatFloat(v, 'f', 0, 64) // a count
 	}
-	return prefixed(v, []scale{{1e9, "G"}, {1e6, "M"}, {1e4, "k"}, {1, ""}})
+	return prefixed(v, n, []scale{{1e9, "G"}, {1e6, "M"}, {1e4, "k"}, {1, ""}})
 }
 
 type scale struct {
@@ -32,7 +35,7 @@ type scale struct {
 }
 
 // prefixed writes a value in the largest of the scales that it reaches, else in the smallest.
-func prefixed(v float64, scales []scale) string {
+func prefixed(v float64, n int, scales []scale) string {
 	if v == 0 {
 		return "0"
 	}
@@ -46,12 +49,12 @@ func prefixed(v float64, scales []scale) string {
 	if s.name == "k" {
 		s.factor = 1e3
 	}
-	return digits(v/s.factor) + s.name
+	return digits(v/s.factor, n) + s.name
 }
 
-// digits writes three significant digits, and all digits of the whole part.
-func digits(v float64) string {
-	decimals := 2
+// digits writes n significant digits, and all digits of the whole part.
+func digits(v float64, n int) string {
+	decimals := n - 1
 	for p := math.Abs(v); p >= 9.995 && decimals > 0; p /= 10 {
 		decimals--
 	}
@@ -64,7 +67,7 @@ func digits(v float64) string {
 // tick returns a way to write quantities on an axis, where the numbers are round: without zeros at the end.
 func tick(unit string) func(float64) string {
 	return func(v float64) string {
-		s := quantity(v, unit)
+		s := rounded(v, unit, 5)
 		number := strings.TrimRight(s, " abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZµ")
 		if !strings.Contains(number, ".") {
 			return s
