@@ -57,6 +57,7 @@ func TestReadRefuses(t *testing.T) {
 		"no row count":    {"BenchmarkPipeline/load=copy 1 5 ns/op\n", "samples.txt:1: Pipeline/load=copy has no row count"},
 		"no time":         {"BenchmarkPipeline/rows=10 1 5 B/op\n", "samples.txt:1: Pipeline/rows=10 has no time"},
 		"a time of zero":  {"BenchmarkPipeline/rows=10 1 0 ns/op\n", "has no time"},
+		"an endless time": {"BenchmarkPipeline/rows=10 1 1e300 ns/op\n", "has no time"},
 		"two machines":    {"machine: a\n" + good + "machine: b\n" + good, "samples.txt:4: lines with another machine"},
 		"a key comes":     {good + "machine: b\n" + good, "another machine"},
 		"a time of words": {"BenchmarkPipeline/rows=10 1 many ns/op\n", "samples.txt:1:"},

@@ -65,6 +65,9 @@ func Of(records []*history.Record) []*Series {
 	return all
 }
 
+// longestRun is thirty years in nanoseconds: what a file says beyond that is no time, and its ratios no numbers.
+const longestRun = 1e18
+
 // caseOf is what records have in common that measured the same.
 type caseOf struct {
 	load, compression, runtime string
@@ -95,8 +98,8 @@ func ofGroup(group string, records []*history.Record) []*Series {
 	var cases []caseOf // in the order of the file
 	for _, r := range records {
 		ns := r.Metrics["ns/op"]
-		if !(ns > 0) {
-			continue
+		if !(ns >= 1 && ns <= longestRun) {
+			continue // no time of a run
 		}
 		c := caseOf{load: r.Load, rows: r.Rows}
 		into := floors
