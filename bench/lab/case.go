@@ -32,6 +32,7 @@ var families = map[string][]string{
 	"Codec":        {"codec", "op"},
 	"HostCall":     {"func"},
 	"ModuleLoad":   {"module", "cache"},
+	"Calibrate":    {"unit"},
 }
 
 // valuePattern is what a value may look like: testing rewrites spaces, "/"
