@@ -62,6 +62,8 @@ type Record struct {
 	Result json.RawMessage `json:"-"`
 	// Line is the line's number in the file it was read from, from 1.
 	Line int `json:"-"`
+	// Place is where the commit stands in the repository's history, as far as [PlaceCommits] was told; else 0.
+	Place int `json:"-"`
 }
 
 // Group says what a record may be averaged and compared with: only records of

@@ -276,6 +276,22 @@ func TestCommits(t *testing.T) {
 	}
 }
 
+// The newest commit was measured first, and one in between belongs to no branch any more.
+func TestPlaceCommits(t *testing.T) {
+	records := []*Record{sample("r1", "cccc333", 10), sample("r2", "bbbb222", 10), sample("r3", "ffff999", 10), sample("r4", "aaaa111", 10)}
+	for i, r := range records {
+		r.Timestamp = r.Timestamp.Add(time.Duration(i) * time.Hour)
+	}
+	PlaceCommits(records, []string{"aaaa1111" + "00000000", "bbbb2222" + "00000000", "cccc3333" + "00000000"})
+	var names []string
+	for _, c := range Commits(records) {
+		names = append(names, c.Name)
+	}
+	if got := strings.Join(names, " "); got != "aaaa111 bbbb222 ffff999 cccc333" {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestGroupKeepsConditionsApart(t *testing.T) {
 	base := sample("r", "s", 1)
 	for name, change := range map[string]func(*Record){

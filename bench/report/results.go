@@ -40,7 +40,7 @@ func Results(subtitle string, records []*history.Record, series []*trend.Series,
 
 func trendSection(series []*trend.Series) page.Section {
 	section := page.Section{
-		Title: "Trend", Note: "Time of the pipeline over that of its native floor, by commit, in the order in which they were first measured. 1 would be WebAssembly for nothing.",
+		Title: "Trend", Note: "Time of the pipeline over that of its native floor, by commit, in the repository's order. 1 would be WebAssembly for nothing.",
 	}
 	if len(series) == 0 {
 		section.Note = "There is no trend: " + noTrend + "."
@@ -94,18 +94,18 @@ func groupTrend(series []*trend.Series) []page.Block {
 // commitAxis returns all commits of the series in order: not every case was measured at each of them, but all charts have
 // the same axis.
 func commitAxis(series []*trend.Series) []string {
-	var all []trend.Point
+	var all []history.Commit
 	for _, s := range series {
 		for _, p := range s.Points {
-			if !slices.ContainsFunc(all, func(other trend.Point) bool { return other.Commit == p.Commit }) {
-				all = append(all, p)
+			if !slices.ContainsFunc(all, func(c history.Commit) bool { return c.Name == p.Commit.Name }) {
+				all = append(all, p.Commit)
 			}
 		}
 	}
-	slices.SortStableFunc(all, func(a, b trend.Point) int { return a.First.Compare(b.First) })
+	slices.SortStableFunc(all, history.Commit.Compare)
 	names := make([]string, len(all))
-	for i, p := range all {
-		names[i] = p.Commit
+	for i, c := range all {
+		names[i] = c.Name
 	}
 	return names
 }
@@ -117,8 +117,8 @@ func points(s *trend.Series, axis []string) page.Series {
 		out.Name += " " + s.Runtime
 	}
 	for _, p := range s.Points {
-		note := fmt.Sprintf("%s, %s, %d processes", label(p.Commit), p.First.UTC().Format(time.DateTime), p.Runs)
-		out.Points = append(out.Points, page.Point{X: float64(slices.Index(axis, p.Commit) + 1), Y: p.Ratio, Label: label(p.Commit), Note: note})
+		note := fmt.Sprintf("%s, %s, %d processes", label(p.Commit.Name), p.Commit.First.UTC().Format(time.DateTime), p.Runs)
+		out.Points = append(out.Points, page.Point{X: float64(slices.Index(axis, p.Commit.Name) + 1), Y: p.Ratio, Label: label(p.Commit.Name), Note: note})
 	}
 	for _, c := range s.Changes {
 		p := &out.Points[c.Index]

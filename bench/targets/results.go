@@ -1,9 +1,12 @@
 package targets
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,7 +29,7 @@ type ResultsOptions struct {
 
 // Results shows what was recorded: averages by commit and the trend of the ratio to the floor. Lines of the file that are
 // no records are named on standard error, and the rest is used.
-func (r *Repo) Results(_ context.Context, o ResultsOptions) error {
+func (r *Repo) Results(ctx context.Context, o ResultsOptions) error {
 	filter, err := o.filter()
 	if err != nil {
 		return err
@@ -50,6 +53,7 @@ func (r *Repo) Results(_ context.Context, o ResultsOptions) error {
 	if len(records) == 0 {
 		return fmt.Errorf("%s has no record: run the benchmarks first, such as go tool mage bench", file)
 	}
+	history.PlaceCommits(records, r.commits(ctx))
 	if err := known(records, filter); err != nil {
 		return err
 	}
@@ -71,8 +75,23 @@ func (r *Repo) Results(_ context.Context, o ResultsOptions) error {
 	if htmlFile == "" {
 		return nil
 	}
-	subtitle := fmt.Sprintf("%s, %s", file, time.Now().UTC().Format(time.DateTime+" UTC"))
+	name := file
+	if rel, err := filepath.Rel(r.Dir, file); err == nil && filepath.IsLocal(rel) {
+		name = rel
+	}
+	subtitle := fmt.Sprintf("%s, %s", name, time.Now().UTC().Format(time.DateTime+" UTC"))
 	return page.WriteFile(htmlFile, report.Results(subtitle, shown, series, bad))
+}
+
+// commits returns the commits of all branches, the oldest first; none outside of a repository, where results are ordered
+// by their time.
+func (r *Repo) commits(ctx context.Context) []string {
+	var out bytes.Buffer
+	quiet := &Repo{Dir: r.Dir, Stderr: io.Discard}
+	if err := quiet.run(ctx, &out, nil, "git", "-c", "safe.directory=*", "log", "--all", "--topo-order", "--reverse", "--format=%H"); err != nil {
+		return nil
+	}
+	return strings.Fields(out.String())
 }
 
 // filter returns what the flags ask for.

@@ -192,3 +192,33 @@ func TestComplainNamesFew(t *testing.T) {
 		t.Errorf("got %q", &out)
 	}
 }
+
+// Commits stand in the repository's order, whichever was measured first.
+func TestResultsInTheRepositorysOrder(t *testing.T) {
+	r, stdout, _ := here(t)
+	commits := r.commits(t.Context())
+	if len(commits) < 2 {
+		t.Skip("no repository with two commits")
+	}
+	file := filepath.Join(t.TempDir(), "results.jsonl")
+	t.Setenv("BENCH_RESULTS", file)
+	older, newer := commits[0][:7], commits[len(commits)-1][:7]
+	for i, sha := range []string{newer, older} {
+		err := history.Append(file, &history.Record{
+			Timestamp: time.Date(2026, 3, 1+i, 0, 0, 0, 0, time.UTC), Mode: "copy", Rows: 10, GitSHA: sha, Metrics: map[string]float64{"ns/op": 1e9},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.Results(t.Context(), ResultsOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if want := older + "     " + newer; !strings.Contains(stdout.String(), want) {
+		t.Errorf("no %q in\n%s", want, stdout)
+	}
+	outside := &Repo{Dir: t.TempDir()}
+	if got := outside.commits(t.Context()); len(got) > 0 {
+		t.Errorf("outside of a repository there are %d commits", len(got))
+	}
+}

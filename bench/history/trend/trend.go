@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/rapidbyte-go/rapidbyte/bench/history"
 )
@@ -33,10 +32,9 @@ func (s *Series) Name() string {
 
 // Point is one commit.
 type Point struct {
-	Commit string
-	First  time.Time // when it was first measured
-	Ratio  float64   // pipeline over floor; 1 is no cost at all
-	Runs   int       // processes that measured both
+	Commit history.Commit
+	Ratio  float64 // pipeline over floor; 1 is no cost at all
+	Runs   int     // processes that measured both
 }
 
 // alarms is the probability that a group in which nothing changes has any change point.
@@ -127,7 +125,7 @@ func ofGroup(group string, records []*history.Record) []*Series {
 		floor := floors[caseOf{load: c.load, rows: c.rows}]
 		for _, commit := range commits {
 			if ratio, runs := ratio(pipelines[c], floor, commit.Name); runs > 0 {
-				s.Points = append(s.Points, Point{Commit: commit.Name, First: commit.First, Ratio: ratio, Runs: runs})
+				s.Points = append(s.Points, Point{Commit: commit, Ratio: ratio, Runs: runs})
 			}
 		}
 		if len(s.Points) > 0 {
@@ -159,6 +157,6 @@ func ratio(pipeline, floor times, commit string) (float64, int) {
 
 // Text returns "+9.8 % at abc1234 (1.41 to 1.55, p = 0.001)" for a change of s.
 func (s *Series) Text(c ChangePoint) string {
-	return fmt.Sprintf("%+.1f %% at %s (%.2f to %.2f, p = %s)", 100*(c.After/c.Before-1), s.Points[c.Index].Commit, c.Before, c.After,
+	return fmt.Sprintf("%+.1f %% at %s (%.2f to %.2f, p = %s)", 100*(c.After/c.Before-1), s.Points[c.Index].Commit.Name, c.Before, c.After,
 		strings.TrimRight(fmt.Sprintf("%.4f", c.P), "0"))
 }

@@ -52,10 +52,10 @@ func TestRatioOfTheSameProcess(t *testing.T) {
 		t.Fatalf("got %d series: %+v, want one with two points", len(got), got)
 	}
 	first, second := got[0].Points[0], got[0].Points[1]
-	if first.Commit != "aaaa111" || first.Runs != 2 || math.Abs(first.Ratio-math.Sqrt(3.1*3.2)) > 1e-9 {
+	if first.Commit.Name != "aaaa111" || first.Runs != 2 || math.Abs(first.Ratio-math.Sqrt(3.1*3.2)) > 1e-9 {
 		t.Errorf("the first point is %+v, want the geometric mean of 3.1 and 3.2", first)
 	}
-	if second.Commit != "bbbb222" || second.Runs != 1 || second.Ratio != 2 {
+	if second.Commit.Name != "bbbb222" || second.Runs != 1 || second.Ratio != 2 {
 		t.Errorf("the second point is %+v, want 2", second)
 	}
 }
