@@ -50,14 +50,14 @@ func Run(ctx context.Context, file string, rows *int) error {
 
 // Compare says whether HEAD is slower than BASE (two refs, or "." for the working tree), and why.
 func Compare(ctx context.Context, base, head string, rounds *int, rows, load, compression *string, threshold *float64,
-	budget *time.Duration, strict, json, aot, force *bool, cases *string, seed *int, html *string) error {
+	budget *time.Duration, strict, json, aot, force *bool, cases *string, seed *int, html, harness *string) error {
 	repo, err := targets.Here()
 	if err != nil {
 		return err
 	}
 	return repo.Compare(ctx, base, head, targets.CompareOptions{
 		Rounds: rounds, Rows: rows, Load: load, Compression: compression, Threshold: threshold, Budget: budget,
-		Strict: strict, JSON: json, AOT: aot, Force: force, Cases: cases, Seed: seed, HTML: html,
+		Strict: strict, JSON: json, AOT: aot, Force: force, Cases: cases, Seed: seed, HTML: html, Harness: harness,
 	})
 }
 

@@ -21,7 +21,7 @@ type Options struct {
 	// Unit is the tidied unit to follow, "cpu-sec/op". "" is the one that regressed between Good and Bad: of wall time, CPU
 	// time, and the exact counters the first.
 	Unit string
-	// Session tells where and under which environment to measure: Refs, Env, Server, Log and Harness are used.
+	// Session tells where and under which environment to measure: Refs, Env, Server and Log are used.
 	Session compare.Config
 	// Rounds is the most pairs in a block at the first attempt, doubled at each further one. 0 is the default of package
 	// compare, or what Budget has room for.

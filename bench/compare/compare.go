@@ -17,6 +17,8 @@ type Config struct {
 	Select     string // -test.bench pattern of the cases; "" is all
 	Refs       refs.Options
 	Options    Options
+	// HeadSuite measures base with head's suite, so that only what is measured differs. It must fit base's code.
+	HeadSuite bool
 	// Force measures even if the two builds are the same code, which is then a measurement of noise.
 	Force bool
 	// Env is added to the environment of every test binary: the variables that choose rows, loads and compressions.
@@ -63,6 +65,9 @@ func Refs(ctx context.Context, c Config) (report *Report, err error) {
 	head, err := s.Repo.Resolve(ctx, c.Head)
 	if err != nil {
 		return nil, err
+	}
+	if c.HeadSuite {
+		base = base.WithSuite(head)
 	}
 	var sides [2]*Program
 	for side, ref := range []refs.Ref{base, head} {

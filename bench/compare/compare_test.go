@@ -215,6 +215,21 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
+// A suite that needs what base does not have yet says so, and whose suite it is.
+func TestRefsHeadSuiteMustFit(t *testing.T) {
+	r := newRepository(t)
+	r.edit("lib/lib.go", "const Calls", "const Extra = 1\n\nconst Calls")
+	r.edit("bench/bench_test.go", "lib.Calls", "lib.Calls + lib.Extra")
+	r.commit("a new counter")
+	c := r.config("HEAD~1", "HEAD")
+	c.HeadSuite = true
+	_, err := Refs(t.Context(), c)
+	if err == nil || ExitOf(err) != ExitError || !strings.Contains(err.Error(), "undefined: lib.Extra") || !strings.Contains(err.Error(), " with the suite of ") {
+		t.Errorf("%v", err)
+	}
+	r.clean()
+}
+
 // Only what is chosen is measured.
 func TestRefsSelect(t *testing.T) {
 	r := newRepository(t)
@@ -222,15 +237,32 @@ func TestRefsSelect(t *testing.T) {
 	r.edit("bench/bench_test.go", "rows=10/load=copy/via=pgx", "rows=10/load=copy/via=psql")
 	r.commit("changed")
 	c := r.config("HEAD~1", "HEAD")
-	c.Select = "Pipeline/load=insert|Pipeline/rows=10/load=insert"
+	c.Select = "Pipeline/load=insert|Pipeline/rows=10/load=insert|Floor"
 	report, err := Refs(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(report.Blocks[0].Series) != 1 {
+	if len(report.Blocks[0].Series) != 1 { // the floor goes by two names
 		t.Errorf("measured %d cases", len(report.Blocks[0].Series))
 	}
-	if want := "the two sides have different benchmark suites: a change may come from how it is measured"; !slices.Contains(report.Warnings, want) {
-		t.Errorf("warnings %q", report.Warnings)
+	const want = "the two sides have different benchmark suites: a change may come from how it is measured"
+	if !slices.Contains(report.Warnings, want) || report.OnlyBase == nil {
+		t.Errorf("warnings %q, only in base %v", report.Warnings, report.OnlyBase)
 	}
+
+	// One suite for both, that of head.
+	c.HeadSuite, c.Select = true, "Pipeline|Floor"
+	if report, err = Refs(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if slices.Contains(report.Warnings, want) || report.OnlyBase != nil || report.OnlyHead != nil || report.Base.Harness != report.Head.Harness {
+		t.Errorf("with one suite: warnings %q, only in base %v, only in head %v", report.Warnings, report.OnlyBase, report.OnlyHead)
+	}
+	if v := verdict(t, report, fakeCopy, "sec/op"); !(v.Change.Estimate > 0.009) {
+		t.Errorf("what base measures is not its own code: %+v", v.Change)
+	}
+	if !strings.HasSuffix(report.Base.Text, " with the suite of "+report.Head.Commit[:7]) {
+		t.Errorf("base is called %q", report.Base.Text)
+	}
+	r.clean()
 }

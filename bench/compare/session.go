@@ -30,7 +30,7 @@ type Program struct {
 	Binary Binary
 }
 
-// Open prepares to compare commits. Of the config it uses neither Base, Head, Force nor Options. Close must be called,
+// Open prepares to compare commits. Of the config it uses neither Base, Head, HeadSuite, Force nor Options. Close must be called,
 // also after a cancelled context.
 func Open(ctx context.Context, c Config) (*Session, error) {
 	if c.Log == nil {

@@ -36,6 +36,7 @@ type CompareOptions struct {
 	Cases       *string        // -test.bench pattern; pipelines, and their native floor
 	Seed        *int           // order of the cases; drawn
 	Force       *bool          // measure equal code too
+	Harness     *string        // "own": each side has its own suite; "head": both have head's
 	HTML        *string        // where to write the page, besides the folder of the comparison
 }
 
@@ -150,6 +151,10 @@ func (r *Repo) comparison(base, head string, o CompareOptions) (compare.Config, 
 	if seed < 0 {
 		return compare.Config{}, usage("-seed=%d: want a positive number", seed)
 	}
+	harness := value(o.Harness, "own")
+	if harness != "own" && harness != "head" {
+		return compare.Config{}, usage("-harness=%s: want own, each side's own suite, or head, that of %s for both", harness, head)
+	}
 	env := []string{"BENCH_METRICS=all", "BENCH_RESULTS=off", "RAPIDBYTE_PG_REQUIRE=1"}
 	for _, v := range []struct {
 		name, otherwise string
@@ -173,7 +178,7 @@ func (r *Repo) comparison(base, head string, o CompareOptions) (compare.Config, 
 	}
 
 	c := compare.Config{
-		Base: base, Head: head, Select: value(o.Cases, defaultCases), Env: env, Force: value(o.Force, false), Log: r.Stderr,
+		Base: base, Head: head, Select: value(o.Cases, defaultCases), Env: env, Force: value(o.Force, false), HeadSuite: harness == "head", Log: r.Stderr,
 		Refs: refs.Options{Repo: r.Dir},
 		Options: compare.Options{
 			Rounds: value(o.Rounds, 0), Budget: value(o.Budget, 0), Threshold: value(o.Threshold, 0), Seed: uint64(seed),
@@ -317,6 +322,7 @@ func (o *CompareOptions) flags() string {
 		fmt.Fprintf(&s, " -cases='%s'", *o.Cases)
 	}
 	add(&s, "force", o.Force)
+	add(&s, "harness", o.Harness)
 	if o.HTML != nil {
 		fmt.Fprintf(&s, " -html='%s'", *o.HTML)
 	}

@@ -67,7 +67,7 @@ type Repo struct {
 
 	closing   sync.Mutex
 	closed    bool
-	worktrees map[string]*Worktree // by commit
+	worktrees map[string]*Worktree // by commit, and that of the suite if it is another's
 }
 
 // dirPrefix begins the name of every folder this package makes among the temporary files.

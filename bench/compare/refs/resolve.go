@@ -18,10 +18,28 @@ type Ref struct {
 	Suite   string // hash of the benchmark suite's folder, the harness
 	Subject string // first line of the commit message
 	Dirty   bool   // the snapshot of a working tree that differs from its commit
+	// SuiteFrom is the commit whose suite is used instead of the commit's own, "" for its own. See [Ref.WithSuite].
+	SuiteFrom string
+}
+
+// WithSuite returns the ref with another's suite in place of its own, so that two commits can be measured by one suite and
+// differ only in what is measured. The suite may not build there: then it uses what the commit does not have yet.
+func (r Ref) WithSuite(from Ref) Ref {
+	if r.Suite == from.Suite {
+		return r
+	}
+	r.Tree += " with the suite " + from.Suite
+	r.Suite, r.SuiteFrom = from.Suite, from.Commit
+	return r
 }
 
 // String returns the name and the short commit, "main (1a2b3c4)".
 func (r Ref) String() string {
+	if r.SuiteFrom != "" {
+		own := r
+		own.SuiteFrom = ""
+		return fmt.Sprintf("%s with the suite of %.7s", own, r.SuiteFrom)
+	}
 	short := r.Commit[:min(len(r.Commit), 7)]
 	switch {
 	case r.Dirty:

@@ -20,10 +20,15 @@ type Worktree struct {
 // Checkout puts the commit into a worktree. The same commit asked for twice, as in a comparison of a commit with itself,
 // is checked out once. Its error matches ErrFolderExists or ErrDiskFull where that was the reason.
 func (r *Repo) Checkout(ctx context.Context, ref Ref) (*Worktree, error) {
-	if w := r.worktrees[ref.Commit]; w != nil {
+	key := ref.Commit + ref.SuiteFrom
+	if w := r.worktrees[key]; w != nil {
 		return &Worktree{Ref: ref, Dir: w.Dir, repo: r}, nil
 	}
-	tree := filepath.Join(r.dir, ref.Commit[:min(len(ref.Commit), 12)])
+	name := ref.Commit[:min(len(ref.Commit), 12)]
+	if ref.SuiteFrom != "" {
+		name += "-" + ref.SuiteFrom[:min(len(ref.SuiteFrom), 12)]
+	}
+	tree := filepath.Join(r.dir, name)
 	if _, err := os.Lstat(tree); err == nil {
 		return nil, fmt.Errorf("%w: %s is not ours to overwrite; remove it if nothing uses it", ErrFolderExists, tree)
 	}
@@ -38,9 +43,27 @@ func (r *Repo) Checkout(ctx context.Context, ref Ref) (*Worktree, error) {
 		return nil, err
 	}
 
+	if ref.SuiteFrom != "" {
+		if err := r.replaceSuite(ctx, tree, ref); err != nil {
+			return nil, err
+		}
+	}
 	w := &Worktree{Ref: ref, Dir: filepath.Join(tree, filepath.FromSlash(r.prefix)), repo: r}
-	r.worktrees[ref.Commit] = w
+	r.worktrees[key] = w
 	return w, nil
+}
+
+// replaceSuite puts another commit's suite into the worktree.
+func (r *Repo) replaceSuite(ctx context.Context, tree string, ref Ref) error {
+	suite := r.prefix + r.options.Suite
+	_, err := git(ctx, tree, nil, "rm", "--quiet", "--force", "-r", "--", suite)
+	if err == nil {
+		_, err = git(ctx, tree, nil, "checkout", "--quiet", ref.SuiteFrom, "--", suite)
+	}
+	if err != nil {
+		return diskFull(fmt.Errorf("refs: worktree of %s: %w", ref, err), r.options.Temp)
+	}
+	return nil
 }
 
 // registered returns the folders of the worktrees that git knows and that a run of this package made.
