@@ -22,7 +22,7 @@ type ChangePoint struct {
 // ChangePoints returns where the level of values changes, in their order. level is the probability of an alarm where
 // nothing changes, such as 0.01. The same values always give the same answer. Fewer than twice MinSegment values give none.
 //
-//  1. The best place to divide is where the energy distance between both sides is largest.
+//  1. The best place to divide is where the energy distance between what is before it and what follows is largest.
 //  2. It counts if the values in random orders seldom divide as well: a permutation test.
 //  3. Then both sides are divided in the same way.
 func ChangePoints(values []float64, level float64) []ChangePoint {
@@ -53,11 +53,12 @@ type divider struct {
 	level  float64
 	random *rand.Rand
 	found  []ChangePoint
+	sums   []float64 // scratch of split
 }
 
 // divide looks for changes in values, which begin at offset.
 func (d *divider) divide(values []float64, offset int) {
-	at, q := split(values)
+	at, q := d.split(values)
 	if at == 0 {
 		return
 	}
@@ -78,7 +79,7 @@ func (d *divider) permute(values []float64, q float64) float64 {
 	as := 1
 	for n := 1; n <= orders; n++ {
 		d.random.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
-		if _, other := split(shuffled); other >= q {
+		if _, other := d.split(shuffled); other >= q {
 			as++
 		}
 		if float64(as) > d.level*float64(orders+1) {
@@ -88,43 +89,43 @@ func (d *divider) permute(values []float64, q float64) float64 {
 	return float64(as) / float64(orders+1)
 }
 
-// split returns the index that divides values best, and how well: the energy distance of both sides, weighted by their
-// sizes. The index is 0 if there are too few values or all are equal.
-//
-// The three sums of distances, across and within, are carried from index to index, so that the work is the square of the
-// number of values and not its cube.
-func split(values []float64) (at int, best float64) {
+// split returns the index that divides values best, and how well: the largest energy distance, weighted by the sizes,
+// between what is before the index and a stretch of any length behind it. A slowdown that was mended soon is such a
+// stretch; all that is behind it together would hide it. The index is 0 if there are too few values or all are equal.
+func (d *divider) split(values []float64) (at int, best float64) {
 	n := len(values)
 	if n < 2*MinSegment {
 		return 0, 0
 	}
-	var left, right, across float64
+	// sums holds, at row i and column j, the distances between each of the first i values and each of the first j, so that
+	// the distances within and between any stretches are a few additions.
+	width := n + 1
+	d.sums = slices.Grow(d.sums[:0], width*width)[:width*width]
+	sums := d.sums
+	for j := range width {
+		sums[j] = 0
+	}
 	for i, x := range values {
-		for _, y := range values[i+1:] {
-			right += math.Abs(x - y)
+		above, row := sums[i*width:(i+1)*width], sums[(i+1)*width:(i+2)*width]
+		var sum float64
+		row[0] = 0
+		for j, y := range values {
+			sum += math.Abs(x - y)
+			row[j+1] = above[j+1] + sum
 		}
 	}
-	for i := 1; i <= n-MinSegment; i++ {
-		// The value before i goes over to the left.
-		x := values[i-1]
-		var before, behind float64
-		for _, y := range values[:i-1] {
-			before += math.Abs(x - y)
-		}
-		for _, y := range values[i:] {
-			behind += math.Abs(x - y)
-		}
-		left += before
-		right -= behind
-		across += behind - before
 
-		if i < MinSegment {
-			continue
-		}
-		a, b := float64(i), float64(n-i)
-		distance := 2*across/(a*b) - 2*left/(a*(a-1)) - 2*right/(b*(b-1))
-		if q := a * b / (a + b) * distance; q > best {
-			at, best = i, q
+	for i := MinSegment; i <= n-MinSegment; i++ {
+		a := float64(i)
+		row := sums[i*width : (i+1)*width]
+		left := row[i] / (a * (a - 1)) // row[i] has every pair twice
+		for end := i + MinSegment; end <= n; end++ {
+			b := float64(end - i)
+			across := row[end] - row[i]
+			right := sums[end*width+end] - 2*row[end] + row[i]
+			if q := a * b / (a + b) * (2*across/(a*b) - left - right/(b*(b-1))); q > best {
+				at, best = i, q
+			}
 		}
 	}
 	return at, best

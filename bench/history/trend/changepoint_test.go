@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// The statistic from its definition, against the one that carries its sums.
+// The statistic from its definition, against the one from sums.
 func TestSplitIsTheDefinition(t *testing.T) {
 	mean := func(a, b []float64, pairs float64) float64 {
 		var sum float64
@@ -27,14 +27,16 @@ func TestSplitIsTheDefinition(t *testing.T) {
 		}
 		wantAt, want := 0, 0.0
 		for i := MinSegment; i <= len(values)-MinSegment; i++ {
-			x, y := values[:i], values[i:]
-			a, b := float64(len(x)), float64(len(y))
-			q := a * b / (a + b) * (2*mean(x, y, a*b) - mean(x, x, a*(a-1)) - mean(y, y, b*(b-1)))
-			if q > want {
-				wantAt, want = i, q
+			for end := i + MinSegment; end <= len(values); end++ {
+				x, y := values[:i], values[i:end]
+				a, b := float64(len(x)), float64(len(y))
+				q := a * b / (a + b) * (2*mean(x, y, a*b) - mean(x, x, a*(a-1)) - mean(y, y, b*(b-1)))
+				if q > want {
+					wantAt, want = i, q
+				}
 			}
 		}
-		if at, q := split(values); at != wantAt || math.Abs(q-want) > 1e-9 {
+		if at, q := new(divider).split(values); at != wantAt || math.Abs(q-want) > 1e-9 {
 			t.Errorf("split at %d with %v, want %d with %v", at, q, wantAt, want)
 		}
 	}
@@ -104,6 +106,19 @@ func TestSeveralSteps(t *testing.T) {
 	}
 }
 
+// A slowdown that was mended soon is hidden among all that comes after it.
+func TestMendedSoon(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 8))
+	values := noisy(r, 100, 4, 60)
+	for i := 70; i < len(values); i++ {
+		values[i] -= 4
+	}
+	got := ChangePoints(values, 0.01)
+	if len(got) != 2 || got[0].Index < 59 || got[0].Index > 61 || got[1].Index < 69 || got[1].Index > 71 {
+		t.Errorf("got %+v, want changes at 60 and 70", got)
+	}
+}
+
 func TestNothingToDivide(t *testing.T) {
 	for name, values := range map[string][]float64{
 		"none":      nil,
@@ -129,7 +144,18 @@ func TestSameAnswerTwice(t *testing.T) {
 
 // Of a very long series only the end is looked at, and named by its place in the whole.
 func TestLongSeries(t *testing.T) {
-	got := ChangePoints(noisy(rand.New(rand.NewPCG(6, 6)), longest+100, 6, 50, 300), 0.01)
+	r := rand.New(rand.NewPCG(6, 6))
+	values := make([]float64, longest+100)
+	for i := range values {
+		values[i] = r.NormFloat64()
+		if i >= 50 {
+			values[i] += 6
+		}
+		if i >= 300 {
+			values[i] += 6
+		}
+	}
+	got := ChangePoints(values, 0.01)
 	if len(got) != 1 || got[0].Index < 299 || got[0].Index > 301 {
 		t.Errorf("got %+v, want the change at 300 alone", got)
 	}
