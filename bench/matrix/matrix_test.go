@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/csv"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/rapidbyte-go/rapidbyte/bench/page"
+	"github.com/rapidbyte-go/rapidbyte/bench/page/pagetest"
 )
 
 // lines returns benchmark lines of three row counts with 10 ms and 1000 ns a row.
@@ -157,6 +159,19 @@ func TestPage(t *testing.T) {
 		}
 		if strings.Contains(out.String(), ">NaN") {
 			t.Errorf("%d row counts: NaN in the page", len(rows))
+		}
+	}
+}
+
+func TestPageInABrowser(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "m.html")
+	if err := page.WriteFile(file, read(t, lines(1000, 10000, 100000)).Page("a subtitle", "a pivot")); err != nil {
+		t.Fatal(err)
+	}
+	text := pagetest.Open(t, file)
+	for _, want := range []string{"Benchmark matrix", "pipeline copy lz4", "999 to 1001", "Time against rows", "a pivot"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("a reader sees no %q in\n%s", want, text)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/rapidbyte-go/rapidbyte/bench/history"
 	"github.com/rapidbyte-go/rapidbyte/bench/history/trend"
 	"github.com/rapidbyte-go/rapidbyte/bench/page"
+	"github.com/rapidbyte-go/rapidbyte/bench/page/pagetest"
 )
 
 // past returns n runs of a commit, each of so many milliseconds.
@@ -199,6 +201,20 @@ func TestResultsPage(t *testing.T) {
 		}
 		if name == "many" && (!strings.Contains(out.String(), "abc000a") || !strings.Contains(out.String(), "+14.3 %")) {
 			t.Error("the change is not in the page")
+		}
+	}
+}
+
+func TestResultsPageInABrowser(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "r.html")
+	records := steps(20)
+	if err := page.WriteFile(file, Results("a subtitle", records, trend.Of(records), nil)); err != nil {
+		t.Fatal(err)
+	}
+	text := pagetest.Open(t, file)
+	for _, want := range []string{"Benchmark results", "+14.3 % at abc000a", "copy, 1000 rows", "Averages by commit", "abc0013"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("a reader sees no %q in\n%s", want, text)
 		}
 	}
 }
