@@ -5,6 +5,7 @@ package targets
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -81,6 +82,14 @@ func TestExitCodesOfMeasurements(t *testing.T) {
 			}
 		})
 	}
+	t.Run("no Postgres", func(t *testing.T) {
+		without := *c
+		without.env = append(slices.Clone(c.env), "RAPIDBYTE_PG=dsn", "RAPIDBYTE_PG_DSN=", "RAPIDBYTE_PG_HANDED=")
+		code, _, problems := without.mage(t, "compare", "fake", "shaky")
+		if code != 1 || !strings.Contains(problems, "RAPIDBYTE_PG_DSN") {
+			t.Errorf("exit code %d, want 1 and what is missing", code)
+		}
+	})
 	t.Run("wrong data while bisecting", func(t *testing.T) {
 		t.Setenv("FAKE", "wrong data")
 		code, _, problems := c.mage(t, "bisect", "fake", "shaky", "-case=Pipeline/rows=10/load=copy")
