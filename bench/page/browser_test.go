@@ -44,6 +44,21 @@ func TestBrowserTheme(t *testing.T) {
 	}
 }
 
+// A page is as wide as a phone: only what scrolls by itself may be wider.
+func TestBrowserFitsPhone(t *testing.T) {
+	p := everything("Pipeline/rows=50000/load=copy/compression=none and an_unbroken_name_of_some_length_that_goes_on_and_on_and_on")
+	text := pagetest.Open(t, save(t, p, `<pre id="log"></pre><script>
+		const root = document.documentElement;
+		for (const d of document.querySelectorAll("details")) d.open = true;
+		const wide = [...document.querySelectorAll("main *")].filter(e => !e.closest(".table, pre, svg") && e.getBoundingClientRect().right > innerWidth + 1);
+		document.getElementById("log").textContent = "window " + innerWidth + ", wider by " + Math.max(0, root.scrollWidth - root.clientWidth) + ", too wide: " + wide.map(e => e.tagName + "." + e.className).join(" ") + ".";
+		</script>`), pagetest.Phone)
+	// Browsers without a screen have a least width of their own.
+	if want := ", wider by 0, too wide: ."; !strings.Contains(text, want) {
+		t.Errorf("got %.300s, want %s", text[max(0, strings.LastIndex(text, "window ")):], want)
+	}
+}
+
 // What goes wrong in a script or is fetched is noticed: else the other tests would prove nothing.
 func TestBrowserFindsPlantedErrors(t *testing.T) {
 	for name, planted := range map[string]string{

@@ -69,9 +69,12 @@ func columnClass(c Column, scale float64) string {
 }
 
 func (c Cell) render(w *writer, column Column, scale float64) {
-	class := columnClass(column, scale)
-	if class == "text" && utf8.RuneCountInString(c.Text) <= unbroken {
-		class += " short"
+	class, text := columnClass(column, scale), breakable(c.Text)
+	if utf8.RuneCountInString(c.Text) <= unbroken {
+		text = markup(escape(c.Text))
+		if class == "text" {
+			class += " short"
+		}
 	}
 	w.put("<td class=\"%s %s\" data-label=\"%s\"", class, c.Tone, column.Title)
 	if column.Number {
@@ -83,9 +86,9 @@ func (c Cell) render(w *writer, column Column, scale float64) {
 	}
 	switch {
 	case c.Link != "":
-		w.put("<a href=\"#%s\">%s</a>", anchor(c.Link), breakable(c.Text))
+		w.put("<a href=\"#%s\">%s</a>", anchor(c.Link), text)
 	case c.Text != "":
-		w.put("<span>%s</span>", breakable(c.Text))
+		w.put("<span>%s</span>", text)
 	}
 	if c.Note != "" {
 		w.put("<span class=\"sub\">%s</span>", c.Note)

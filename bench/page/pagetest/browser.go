@@ -39,6 +39,9 @@ type Option string
 // Dark opens a page as on a system whose user prefers dark colours.
 const Dark Option = "--blink-settings=preferredColorScheme=0"
 
+// Phone opens a page in a narrow window: as a phone's, or the narrowest the browser allows.
+const Phone Option = "--window-size=400,900"
+
 // Open opens the file in Chromium and returns its text. It fails the test if a script failed or anything was to be fetched.
 // Without a browser the test is skipped, or fails if RAPIDBYTE_CHROMIUM_REQUIRE=1.
 func Open(tb testing.TB, path string, options ...Option) string {
