@@ -14,6 +14,7 @@ type axis struct {
 type extent struct {
 	lo, hi float64
 	log    bool
+	unit   float64 // of the ticks; 0 is 1
 	any    bool
 }
 
@@ -66,7 +67,14 @@ func (e extent) axis(from, to float64, n int) axis {
 	if e.any && e.hi == 0 && e.lo < 0 {
 		a.hi = 0
 	}
-	a.ticks = ticks(a.lo, a.hi, n)
+	unit := e.unit
+	if !finite(unit) || unit <= 0 {
+		unit = 1
+	}
+	a.ticks = ticks(a.lo/unit, a.hi/unit, n)
+	for i := range a.ticks {
+		a.ticks[i] *= unit
+	}
 	return a
 }
 

@@ -32,6 +32,16 @@ func TestTicks(t *testing.T) {
 	}
 }
 
+func TestTicksInUnits(t *testing.T) {
+	e := extent{unit: 1 << 20}
+	e.add(3<<20, 8<<20)
+	for _, v := range e.axis(0, 100, 5).ticks {
+		if m := v / (1 << 20); m != math.Round(m) {
+			t.Errorf("tick at %v MiB", m)
+		}
+	}
+}
+
 func TestAxisStaysInside(t *testing.T) {
 	e := extent{}
 	e.add(1, 2)

@@ -27,6 +27,10 @@ type Chart struct {
 	// XFormat and YFormat write numbers on axes and in tooltips. Nil writes four significant digits.
 	XFormat, YFormat func(float64) string
 
+	// YUnit is what round numbers on the Y axis are multiples of, such as 1<<20 where they are written in MiB. 0 is 1. A
+	// logarithmic axis has no use for it.
+	YUnit float64
+
 	Bands []Band // ranges of Y that are shaded
 	Marks []Mark // values of Y that are marked by a line
 	// Breaks are places on the X axis of Points and Lines where something changed.

@@ -9,7 +9,7 @@ import (
 const (
 	chartWidth  = 440.0
 	plotHeight  = 210.0
-	letter      = 7.2 // width of a letter, about
+	letter      = 7.9 // width of a letter, about: of a wide font, in the size of phones
 	lineHeight  = 15.0
 	tickRoom    = 18.0
 	mostNumbers = 200 // points; a chart with more has no table of them
@@ -19,7 +19,7 @@ const (
 func (c Chart) render(w *writer) error {
 	w.put("<figure class=\"chart\">\n")
 	if c.Title != "" {
-		w.put("<figcaption>%s</figcaption>\n", c.Title)
+		w.put("<figcaption>%s</figcaption>\n", breakable(c.Title))
 	}
 	c.legend(w)
 	n := 0

@@ -24,7 +24,7 @@ const longestBeside = 18
 // list draws rows: intervals, bars, or a waterfall.
 func (c Chart) list(w *writer) {
 	rows := c.listed()
-	xs := extent{log: c.YLog}
+	xs := extent{log: c.YLog, unit: c.YUnit}
 	above, beside := false, 0.0
 	for _, r := range rows {
 		above = above || len([]rune(r.label)) > longestBeside
@@ -161,7 +161,7 @@ func (c Chart) listed() []row {
 // zoomed leaves out what a waterfall has in common below all its steps, if that is most of it: 60 ms that became 62 would
 // be two equal bars and nothing else.
 func zoomed(all extent, rows []row) extent {
-	steps := extent{log: all.log}
+	steps := extent{log: all.log, unit: all.unit}
 	for _, r := range rows {
 		for _, p := range r.parts {
 			steps.add(p.to)

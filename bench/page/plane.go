@@ -2,7 +2,7 @@ package page
 
 // plane draws points with two coordinates.
 func (c Chart) plane(w *writer) {
-	xs, ys := extent{log: c.XLog}, extent{log: c.YLog}
+	xs, ys := extent{log: c.XLog}, extent{log: c.YLog, unit: c.YUnit}
 	for _, s := range c.Series {
 		for _, p := range s.Points {
 			if c.drawn(p) {

@@ -26,7 +26,8 @@ type Cell struct {
 	Tone  Tone
 	Note  string // says more, in a smaller type below the text
 	Link  string // ID of a section or block of this page; "" for none
-	// Range draws an interval behind the text; all ranges of a column share their scale. Nil draws none.
+	// Range draws an interval behind the text; all ranges of a column share their scale,
+	// which is one of square roots. Nil draws none.
 	Range *Range
 }
 

@@ -31,7 +31,7 @@ func (t Table) body(w *writer) {
 	for i, c := range t.Columns {
 		w.put("<th scope=\"col\" class=\"%s\">%s", columnClass(c, scales[i]), c.Title)
 		if scales[i] > 0 {
-			w.put(" <span class=\"scale\">±%s %%</span>", strconv.FormatFloat(100*scales[i], 'g', 3, 64))
+			w.put(" <span class=\"scale\">±%s %%, √</span>", strconv.FormatFloat(100*scales[i], 'g', 3, 64))
 		}
 		if c.Note != "" {
 			w.put("<span class=\"sub\">%s</span>", c.Note)
@@ -136,9 +136,10 @@ const (
 )
 
 func (r Range) render(w *writer, scale float64, tone Tone) {
+	// Roots leave room for small changes beside large ones: with 2 % in a column that reaches to 100 % both can be seen.
 	x := func(v float64) float64 {
 		v = max(min(v/scale, 1), -1)
-		return rangeWidth/2 + v*(rangeWidth/2-6)
+		return rangeWidth/2 + math.Copysign(math.Sqrt(math.Abs(v)), v)*(rangeWidth/2-6)
 	}
 	const mid = rangeHeight / 2
 	w.put(`<svg class="range %s" viewBox="0 0 %v %v" width="%v" height="%v" aria-hidden="true">`, tone, rangeWidth, rangeHeight, rangeWidth, rangeHeight)

@@ -155,10 +155,10 @@ func (w *writer) part(tag, heading, id, title, note string, folded bool, tone To
 	w.put("<%s id=\"%s\" class=\"%s\">\n", markup(tag), id, tone)
 	end := ""
 	if folded {
-		w.put("<details class=\"fold\"><summary><%s>%s</%s></summary>\n", markup(heading), title, markup(heading))
+		w.put("<details class=\"fold\"><summary><%s>%s</%s></summary>\n", markup(heading), breakable(title), markup(heading))
 		end = "</details>\n"
 	} else if title != "" {
-		w.put("<%s>%s</%s>\n", markup(heading), title, markup(heading))
+		w.put("<%s>%s</%s>\n", markup(heading), breakable(title), markup(heading))
 	}
 	if note != "" {
 		w.put("<p class=\"note\">%s</p>\n", note)

@@ -77,7 +77,7 @@ func oneCase(r *compare.Report, c compare.Case) page.Group {
 // verdict is nil for a reference.
 func samples(r *compare.Report, c compare.Case, unit string, v *compare.Verdict) []page.Block {
 	strip := page.Chart{Title: unit + " in run order", XLabel: "run", YLabel: unit, XFormat: whole,
-		YFormat: tick(unit)}
+		YFormat: drawn(unit)}
 	ratios := page.Chart{Title: unit + ", head against base, pair by pair", XLabel: "pair", YLabel: "change", XFormat: whole, YFormat: tickPercent,
 		Marks: []page.Mark{{Y: 0, Tone: page.Muted}}}
 	base, head := page.Series{Name: "base"}, page.Series{Name: "head"}
@@ -127,6 +127,11 @@ func samples(r *compare.Report, c compare.Case, unit string, v *compare.Verdict)
 	if repeated.Points != nil {
 		strip.Series = append(strip.Series, repeated)
 	}
+	for _, s := range strip.Series {
+		for _, p := range s.Points {
+			strip.YUnit = max(strip.YUnit, step(unit, p.Y))
+		}
+	}
 	if v != nil {
 		for _, m := range v.Modes {
 			strip.Marks = append(strip.Marks, page.Mark{Y: float64(m.Low), Tone: page.Muted, Label: "two groups in " + m.Side.String()}, page.Mark{Y: float64(m.High), Tone: page.Muted})
@@ -136,7 +141,7 @@ func samples(r *compare.Report, c compare.Case, unit string, v *compare.Verdict)
 		ratios.Bands = []page.Band{
 			{Lo: -v.Band.Change, Hi: v.Band.Change, Label: "band " + plainPercent(v.Band.Change), Tone: page.Muted},
 			{Lo: bounded(float64(v.Change.Lo)), Hi: bounded(float64(v.Change.Hi)), Tone: bandTone(v.Outcome),
-				Label: fmt.Sprintf("interval %s to %s", signedPercent(float64(v.Change.Lo)), signedPercent(float64(v.Change.Hi)))},
+				Label: "interval " + interval(v.Change)},
 		}
 		ratios.Marks = append(ratios.Marks, page.Mark{Y: bounded(float64(v.Change.Estimate)), Tone: bandTone(v.Outcome),
 			Label: fmt.Sprintf("%s, %s", signedPercent(float64(v.Change.Estimate)), v.Outcome)})

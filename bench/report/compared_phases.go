@@ -33,7 +33,7 @@ func phases(r *compare.Report, c compare.Case) []page.Block {
 			steps.Points = append(steps.Points, page.Point{Label: "other", Y: rest, Tone: moreOrLess(rest)})
 		}
 		steps.Points = append(steps.Points, page.Point{Label: "head", Y: whole.Head, Total: true})
-		blocks = append(blocks, page.Chart{Kind: page.Waterfall, YLabel: "wall time of the stage", YFormat: tick("sec/op"),
+		blocks = append(blocks, page.Chart{Kind: page.Waterfall, YLabel: "wall time of the stage", YFormat: drawn("sec/op"),
 			Title: fmt.Sprintf("%s: %s → %s", whole.Stage, seconds(whole.Base), seconds(whole.Head)), Series: []page.Series{steps}})
 	}
 	if blocks == nil {

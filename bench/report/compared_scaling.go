@@ -38,7 +38,7 @@ func scaling(r *compare.Report) page.Section {
 		}
 		slices.SortFunc(series, func(a, b *compare.Series) int { return cmp.Compare(rowsOf(a.Case), rowsOf(b.Case)) })
 		chart := page.Chart{Kind: page.Lines, Title: name, XLabel: "rows", YLabel: "sec/op", XLog: true, YLog: true,
-			XFormat: tick("rows"), YFormat: tick("sec/op")}
+			XFormat: drawn("rows"), YFormat: drawn("sec/op")}
 		for _, side := range []compare.Side{compare.Base, compare.Head} {
 			line := page.Series{Name: side.String()}
 			for _, one := range series {

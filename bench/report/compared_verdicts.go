@@ -77,7 +77,7 @@ func verdictRow(v *compare.Verdict) []page.Cell {
 	if !v.Exact {
 		band = page.Cell{Text: plainPercent(v.Band.Change), Value: v.Band.Change, Note: v.Band.From}
 		if v.Change.Pairs > 0 {
-			change.Note = signedPercent(float64(v.Change.Lo)) + " to " + signedPercent(float64(v.Change.Hi))
+			change.Note = interval(v.Change)
 			change.Range = &page.Range{Lo: bounded(float64(v.Change.Lo)), Centre: bounded(float64(v.Change.Estimate)), Hi: bounded(float64(v.Change.Hi)), Band: v.Band.Change}
 		}
 	}
@@ -94,6 +94,15 @@ func verdictRow(v *compare.Verdict) []page.Cell {
 		{Text: string(v.Case), Link: caseID(v.Case), Note: why(v)},
 		page.Text(v.Unit), valueCell(v.Base, v.Unit), valueCell(v.Head, v.Unit), change, band, pairs,
 	}
+}
+
+// interval writes the interval of a change. Too few pairs have one that holds everything.
+func interval(c compare.Change) string {
+	lo, hi := float64(c.Lo), bounded(float64(c.Hi))
+	if lo <= -1 && math.IsInf(hi, 1) || math.IsNaN(lo) {
+		return "no interval"
+	}
+	return signedPercent(lo) + " to " + signedPercent(hi)
 }
 
 // why says what the numbers have no room for.

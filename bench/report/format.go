@@ -20,7 +20,7 @@ func rounded(v float64, unit string, n int) string {
 		return strconv.FormatFloat(v, 'f', -1, 64)
 	case numerator == "sec" || strings.HasSuffix(numerator, "-sec"):
 		return prefixed(v, n, []scale{{1, " s"}, {1e-3, " ms"}, {1e-6, " µs"}, {1e-9, " ns"}})
-	case numerator == "B" || strings.HasSuffix(numerator, "-B") || strings.HasSuffix(numerator, "bytes"):
+	case inBytes(unit):
 		return prefixed(v, n, []scale{{1 << 30, " GiB"}, {1 << 20, " MiB"}, {1 << 10, " KiB"}, {1, " B"}})
 	}
 	if v == math.Round(v) && math.Abs(v) < 1e4 {
@@ -64,16 +64,39 @@ func digits(v float64, n int) string {
 	return strconv.FormatFloat(v, 'f', decimals, 64)
 }
 
-// tick returns a way to write quantities on an axis, where the numbers are round: without zeros at the end.
-func tick(unit string) func(float64) string {
+// drawn returns a way to write quantities in a chart: without zeros at the end, and round numbers, as on axes, with the fourth
+// digit that some have: 102.5.
+func drawn(unit string) func(float64) string {
 	return func(v float64) string {
-		s := rounded(v, unit, 5)
+		s := rounded(v, unit, 3)
+		if fourth := math.Pow(10, math.Floor(math.Log10(math.Abs(v)))-3); math.Abs(math.Round(v/fourth)*fourth-v) < 1e-9*math.Abs(v) {
+			s = rounded(v, unit, 4)
+		}
 		number := strings.TrimRight(s, " abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZµ")
 		if !strings.Contains(number, ".") {
 			return s
 		}
 		return strings.TrimRight(strings.TrimRight(number, "0"), ".") + s[len(number):]
 	}
+}
+
+// step is what round values of a unit are multiples of, 0 for 1.
+func step(unit string, largest float64) float64 {
+	if !inBytes(unit) {
+		return 0
+	}
+	for _, size := range []float64{1 << 30, 1 << 20, 1 << 10} {
+		if largest >= size {
+			return size
+		}
+	}
+	return 0
+}
+
+// inBytes reports whether the unit counts bytes.
+func inBytes(unit string) bool {
+	numerator, _, _ := strings.Cut(unit, "/")
+	return numerator == "B" || strings.HasSuffix(numerator, "-B") || strings.HasSuffix(numerator, "bytes")
 }
 
 // minus is as wide as a plus, which a hyphen is not.
