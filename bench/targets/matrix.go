@@ -40,13 +40,17 @@ func (r *Repo) Matrix(ctx context.Context, o MatrixOptions) error {
 		return err
 	}
 	// What cannot be written should be known before a minute of measuring.
-	dir := filepath.Join(r.Dir, "target", "matrix", time.Now().UTC().Format("20060102T150405Z"))
 	csvFile, htmlFile := value(o.CSV, ""), value(o.HTML, "")
-	for _, file := range []string{filepath.Join(dir, lab.SamplesText), csvFile, htmlFile} {
+	for _, file := range []string{csvFile, htmlFile} {
 		if err := writable(file); err != nil {
 			return err
 		}
 	}
+	dir, err := newFolder(filepath.Join(r.Dir, "target", "matrix"))
+	if err != nil {
+		return fmt.Errorf("no folder for the samples, so nothing was measured: %w", err)
+	}
+	defer os.Remove(dir) // only if nothing came into it
 
 	env := []string{"BENCH_ROWS=" + rows, "BENCH_SAMPLES=" + dir, "RAPIDBYTE_PG_REQUIRE=1"}
 	if err := r.goBench(ctx, env, "-bench=^Benchmark(Pipeline|Floor)$", "-benchtime="+strconv.Itoa(iters)+"x"); err != nil {
@@ -156,6 +160,22 @@ func readMatrix(file string) (*matrix.Matrix, error) {
 	}
 	defer f.Close()
 	return matrix.Read(f, file)
+}
+
+// newFolder makes a folder named after the time in parent, which is made if it is missing. Samples are appended, so two
+// sweeps must not share one.
+func newFolder(parent string) (string, error) {
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return "", err
+	}
+	first := filepath.Join(parent, time.Now().UTC().Format("20060102T150405Z"))
+	dir := first
+	for n := 2; ; n++ {
+		if err := os.Mkdir(dir, 0o755); !errors.Is(err, os.ErrExist) {
+			return dir, err
+		}
+		dir = first + "-" + strconv.Itoa(n)
+	}
 }
 
 // writable makes sure that a file can be written later: its folder is made, and takes a file. "" is no file.

@@ -123,6 +123,18 @@ func TestMatrixLooksAtItsFilesFirst(t *testing.T) {
 	}
 }
 
+func TestNewFolderIsNew(t *testing.T) {
+	parent := filepath.Join(t.TempDir(), "a", "b")
+	seen := map[string]bool{}
+	for range 5 {
+		dir, err := newFolder(parent)
+		if info, statErr := os.Stat(dir); err != nil || statErr != nil || !info.IsDir() || seen[dir] {
+			t.Fatalf("got %q, %v, %v", dir, err, statErr)
+		}
+		seen[dir] = true
+	}
+}
+
 func TestWriteWholeLeavesNoHalf(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "f.csv")
 	if err := os.WriteFile(file, []byte("before"), 0o644); err != nil {
