@@ -39,6 +39,15 @@ func Bench(ctx context.Context, rows, iters *int, aot, debug, profile *bool) err
 	return repo.Bench(ctx, targets.BenchOptions{Rows: rows, Iters: iters, AOT: aot, Debug: debug, Profile: profile})
 }
 
+// Profile draws where the time of one case goes; with -diff=REF, what changed since REF.
+func Profile(ctx context.Context, rows *int, load, compression, diff *string, guest *bool, iters *int) error {
+	repo, err := targets.Here()
+	if err != nil {
+		return err
+	}
+	return repo.Profile(ctx, targets.ProfileOptions{Rows: rows, Load: load, Compression: compression, Diff: diff, Guest: guest, Iters: iters})
+}
+
 // Run runs a pipeline file on a Postgres of its own, with bench_events in it.
 func Run(ctx context.Context, file string, rows *int) error {
 	repo, err := targets.Here()

@@ -45,9 +45,10 @@ type Env struct {
 	engine  *engine.Engine
 	sources map[int]*Source
 	lock    *pgx.Conn
-	turns   *turns // with another process on the same server; nil: none
-	drop    bool   // databases made here go when the environment is closed
-	sampled bool   // the side files have their head
+	turns   *turns    // with another process on the same server; nil: none
+	drop    bool      // databases made here go when the environment is closed
+	sampled bool      // the side files have their head
+	profile *recorder // of heap, locks and waiting; nil: as package testing does it
 }
 
 // suiteLock is the advisory lock that keeps a second suite off the server. The
@@ -89,6 +90,9 @@ func Open(ctx context.Context, server *pgtest.Server, grid Grid) (*Env, error) {
 		e.Samples = under(root, e.Samples)
 	}
 	if e.turns, err = turnsFromEnv(os.LookupEnv); err != nil {
+		return nil, err
+	}
+	if e.profile, err = recorderFor(os.Getenv("BENCH_PROFILE")); err != nil {
 		return nil, err
 	}
 	if e.dir, err = os.MkdirTemp("", "rapidbyte-bench-"); err != nil {
@@ -143,6 +147,17 @@ func MachineOf(ctx context.Context, dsn string) (Machine, error) {
 	m := ThisMachine()
 	m.Storage = storage(ctx, conn)
 	return m, conn.Close(ctx)
+}
+
+// PostmasterOf returns the process id of the server at dsn, or 0 if it does not
+// run on this machine.
+func PostmasterOf(ctx context.Context, dsn string) (int, error) {
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return 0, fmt.Errorf("lab: connect to the server: %w", err)
+	}
+	pid := postmasterOf(int(conn.PgConn().PID()), conn.Config().Database)
+	return pid, conn.Close(ctx)
 }
 
 // storage returns the type of the file system the server's data is on, "" if it

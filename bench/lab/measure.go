@@ -132,6 +132,8 @@ func (m *meter) run(ctx context.Context, b *testing.B) (*Sample, error) {
 	var began time.Time
 	pprof.Do(ctx, pprof.Labels("timed", timed, "bench", t.Case.String()), func(ctx context.Context) {
 		if b != nil {
+			m.env.profile.on()
+			defer m.env.profile.off()
 			b.StartTimer()
 			defer b.StopTimer()
 		}

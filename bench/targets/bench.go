@@ -24,7 +24,7 @@ type BenchOptions struct {
 	Iters   *int  // runs of each load method; 3
 	AOT     *bool // compile the guests; true. Else they are interpreted
 	Debug   *bool // build the host without optimisation: for debugging the harness, not for numbers
-	Profile *bool // afterwards write a CPU profile of INSERT runs
+	Profile *bool // afterwards draw a flame graph of INSERT runs
 }
 
 // Bench measures INSERT and COPY and ends with the comparison of the two.
@@ -42,21 +42,22 @@ func (r *Repo) Bench(ctx context.Context, o BenchOptions) error {
 	}
 	defer cleanup()
 
+	runtime := "compiled"
+	if !value(o.AOT, true) {
+		runtime = "interpreted"
+	}
 	// The run's id picks its lines out of all that are in the file.
 	id := time.Now().UTC().Format("20060102T150405Z-") + strings.ToLower(rand.Text()[:6])
 	env := []string{
-		"BENCH_ROWS=" + strconv.Itoa(rows), "BENCH_LOAD=insert,copy", "BENCH_COMPRESSION=none", "BENCH_RUNTIME=compiled",
+		"BENCH_ROWS=" + strconv.Itoa(rows), "BENCH_LOAD=insert,copy", "BENCH_COMPRESSION=none", "BENCH_RUNTIME=" + runtime,
 		"BENCH_RESULTS=" + results, "BENCH_RUN=" + id, "RAPIDBYTE_PG_REQUIRE=1",
-	}
-	if !value(o.AOT, true) {
-		env = append(env, "BENCH_RUNTIME=interpreted")
 	}
 	var flags []string
 	if value(o.Debug, false) {
 		flags = append(flags, "-gcflags=all=-N -l")
 	}
-	flags = append(flags, "-bench=^BenchmarkPipeline$", "-benchtime="+strconv.Itoa(iters)+"x")
-	if err := r.goBench(ctx, env, flags...); err != nil {
+	args := append(flags[:len(flags):len(flags)], "-bench=^BenchmarkPipeline$", "-benchtime="+strconv.Itoa(iters)+"x")
+	if err := r.goBench(ctx, env, args...); err != nil {
 		return err
 	}
 
@@ -69,7 +70,9 @@ func (r *Repo) Bench(ctx context.Context, o BenchOptions) error {
 		return err
 	}
 	if value(o.Profile, false) {
-		return r.profile(ctx, rows, "insert", env)
+		fmt.Fprintln(r.Stdout)
+		c := lab.NewCase("Pipeline", strconv.Itoa(rows), "insert", "none")
+		return r.profile(ctx, profiling{Case: c, Runtime: runtime, Flags: flags, Runs: enoughRuns(rows)})
 	}
 	return nil
 }
@@ -80,27 +83,6 @@ func (r *Repo) goBench(ctx context.Context, env []string, flags ...string) error
 	args := append([]string{"test", "-run=^$", "-count=1", "-timeout=0"}, flags...)
 	err := r.run(ctx, lines, env, "go", append(args, "./bench")...)
 	return errors.Join(err, lines.flush())
-}
-
-// profile writes a CPU profile of the pipeline with the given load method.
-func (r *Repo) profile(ctx context.Context, rows int, load string, env []string) error {
-	dir := filepath.Join(r.Dir, "target", "profiles")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	file := filepath.Join(dir, fmt.Sprintf("cpu_%drows_%s_%s.pprof", rows, load, time.Now().Format("20060102T150405")))
-	c := lab.NewCase("Pipeline", strconv.Itoa(rows), load, "none")
-
-	// The profiler looks a hundred times a second: some seconds of runs give it
-	// enough to see.
-	iters := max(3, 3_000_000/rows)
-	err := r.goBench(ctx, append(env, "BENCH_RESULTS=off"), "-bench="+c.Pattern(), "-benchtime="+strconv.Itoa(min(iters, 100))+"x",
-		"-cpuprofile="+file, "-o="+filepath.Join(dir, "bench.test"))
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(r.Stdout, "\nCPU profile: %s\nOpen it with: go tool pprof -http=: -tagfocus=timed=yes %s\n", file, file)
-	return nil
 }
 
 // results returns the file the results go to, and what to do when it has been

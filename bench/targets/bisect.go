@@ -88,7 +88,8 @@ func (r *Repo) search(good, bad string, o BisectOptions) (bisect.Options, error)
 	return bisect.Options{
 		Good: good, Bad: bad, Case: c, Unit: unit, Session: session,
 		Rounds: value(o.Rounds, 0), Threshold: value(o.Threshold, 0), Budget: value(o.Budget, 0),
-		Progress: searching(r.Stderr), Command: "go tool mage bisect " + good + " " + bad + o.flags(),
+		FlameGraph: r.bisected,
+		Progress:   searching(r.Stderr), Command: "go tool mage bisect " + good + " " + bad + o.flags(),
 	}, nil
 }
 

@@ -31,7 +31,7 @@ func mage(t *testing.T, args ...string) (code int, output string) {
 
 func TestMageListsTargets(t *testing.T) {
 	code, out := mage(t, "-l")
-	for _, want := range []string{"bench ", "bisect ", "build ", "compare ", "gate ", "matrix ", "noise ", "results ", "run ", "selftest ", "test "} {
+	for _, want := range []string{"bench ", "bisect ", "build ", "compare ", "gate ", "matrix ", "noise ", "profile ", "results ", "run ", "selftest ", "test "} {
 		if code != 0 || !strings.Contains(out, "\n  "+want) {
 			t.Errorf("exit code %d and no %q in\n%s", code, want, out)
 		}
@@ -64,6 +64,9 @@ func TestMageDeliversExitCodesAndFlags(t *testing.T) {
 		{[]string{"bisect", "HEAD~1", "HEAD"}, 2, "-case="},
 		{[]string{"bisect", "HEAD", "HEAD", "-case=Codec/codec=lz4/op=compress"}, 2, "the same commit"},
 		{[]string{"bisect", "HEAD", "HEAD~1", "-case=Codec/codec=lz4/op=compress"}, 2, "other way round"},
+		{[]string{"profile", "-rows=0"}, 2, "-rows=0: want 1 to"},
+		{[]string{"profile", "-load=upsert"}, 2, "-load=upsert: want"},
+		{[]string{"profile", "-diff=no-such-ref"}, 1, "no-such-ref"},
 	} {
 		code, out := mage(t, tt.args...)
 		if code != tt.code || !strings.Contains(out, tt.want) {

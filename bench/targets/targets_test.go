@@ -72,40 +72,6 @@ func TestBenchEndsWithTheComparison(t *testing.T) {
 	}
 }
 
-func TestBenchWithProfile(t *testing.T) {
-	pgtest.Shared(t)
-	t.Setenv("BENCH_RESULTS", "off")
-	r, stdout, stderr := here(t)
-
-	// The module is this one, its target folder another.
-	dir := t.TempDir()
-	profiles := filepath.Join(r.Dir, "target", "profiles")
-	before, _ := filepath.Glob(filepath.Join(profiles, "*"))
-	err := r.Bench(t.Context(), BenchOptions{Rows: ptr(300), Iters: ptr(1), Profile: ptr(true)})
-	if err != nil {
-		t.Fatalf("%v\n%s%s", err, stdout, stderr)
-	}
-	defer func() {
-		after, _ := filepath.Glob(filepath.Join(profiles, "*"))
-		for _, file := range after {
-			if !strings.Contains(strings.Join(before, "\n"), file) {
-				os.Remove(file)
-			}
-		}
-	}()
-
-	found := regexp.MustCompile(`(?m)^CPU profile: (.*cpu_300rows_insert_\d{8}T\d{6}\.pprof)$`).FindStringSubmatch(stdout.String())
-	if found == nil {
-		t.Fatalf("no profile is named in\n%s", stdout)
-	}
-	top := exec.Command("go", "tool", "pprof", "-top", "-tagfocus=timed=yes", found[1])
-	top.Env = append(os.Environ(), "PPROF_TMPDIR="+dir)
-	out, err := top.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "flat%") || strings.Contains(string(out), "accounting for 0,") {
-		t.Errorf("pprof: %v\n%s", err, out)
-	}
-}
-
 func TestRunMovesThePipelinesRows(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the program")

@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -21,6 +22,7 @@ type Graph struct {
 	Unit     string // of the weights: "ns/row"
 	Tree     *Tree
 	Diff     bool     // the tree comes from [Diff]: colours say what grew and what shrank
+	Sample   float64  // weight of one sample; a change that so few samples make by chance has no colour. 0: all have one
 	Notes    []string // said below the graph, one line each
 }
 
@@ -32,6 +34,7 @@ const (
 	headHeight  = 136  // above the frames
 	lineHeight  = 17   // of text below them
 	drawnWidth  = 1e-4 // part of the whole below which a frame is left out; a tenth of a pixel
+	pageWidth   = 1200 // for programs that ask how large the picture is; it fills any window
 	labelWidth  = 0.02 // below which a frame has no label until it is zoomed
 	mostChanges = 12   // of a differential graph that are listed
 )
@@ -60,8 +63,8 @@ func (g *Graph) Write(w io.Writer) error {
 	id := fmt.Sprintf("flame-%016x", h.Sum64())
 
 	var out bytes.Buffer
-	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" id="%s" class="flame" width="100%%" height="%d" role="img" aria-label="%s">`+"\n",
-		id, p.height(), escape(g.Title))
+	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" id="%s" class="flame" width="%d" height="%d" style="width:100%%" role="img" aria-label="%s">`+"\n",
+		id, pageWidth, p.height(), escape(g.Title))
 	fmt.Fprintf(&out, "<style>%s</style>\n", strings.ReplaceAll(style, "#flame", "#"+id))
 	out.WriteString(`<rect class="paper" width="100%" height="100%"/>` + "\n" + head)
 	out.Write(p.frames.Bytes())
@@ -159,12 +162,17 @@ func (p *painter) colour(t *Tree) (class, fill string) {
 	// A tenth of the whole is as red as it gets; the root keeps what the sum says.
 	strength := min(1, math.Sqrt(math.Abs(change)/(0.1*max(p.total, p.graph.Tree.Base))))
 	switch {
-	case strength < 0.05:
+	case strength < 0.05, p.graph.chance(t.Base, t.Value):
 		return "same", ""
 	case change > 0:
 		return "grew", fmt.Sprintf(` style="--c:%.2f"`, strength)
 	}
 	return "shrank", fmt.Sprintf(` style="--c:%.2f"`, strength)
+}
+
+// chance reports whether samples that fall at random differ as much in one of twenty frames that did not change.
+func (g *Graph) chance(base, head float64) bool {
+	return math.Abs(head-base) < 2*math.Sqrt(g.Sample*(base+head))
 }
 
 // describe says what a frame is, in two lines.
@@ -265,7 +273,8 @@ func (p *painter) changes() []Change {
 	if !p.graph.Diff {
 		return nil
 	}
-	return p.graph.Tree.Changes(mostChanges)
+	list := slices.DeleteFunc(p.graph.Tree.Changes(math.MaxInt), func(c Change) bool { return p.graph.chance(c.Base, c.Head) })
+	return list[:min(len(list), mostChanges)]
 }
 
 func (p *painter) notes() []string {

@@ -12,6 +12,7 @@ type Frame struct {
 	Name string // shown in the frame; frames of one parent with equal names are one
 	Full string // shown on hover; "" is Name
 	Kind Kind
+	Rank int // siblings with a lower one stand first; those with equal ones by weight
 }
 
 // Kind decides the colour of a frame.
@@ -45,7 +46,7 @@ type Tree struct {
 	Self     float64 // without
 	Base     float64 // Value before the change; only in what [Diff] returns
 	BaseSelf float64 // Self before the change
-	Children []*Tree // sorted by name once drawn or compared
+	Children []*Tree
 
 	index map[string]*Tree
 }
@@ -101,10 +102,12 @@ func (t *Tree) walk(yield func(*Tree) bool) bool {
 	return true
 }
 
-// sort orders the children by name, which does not change from one profile to the next.
+// sort puts the children in the order they are drawn in.
 func (t *Tree) sort() {
 	for n := range t.All() {
-		slices.SortFunc(n.Children, func(a, b *Tree) int { return cmp.Compare(a.Name, b.Name) })
+		slices.SortFunc(n.Children, func(a, b *Tree) int {
+			return cmp.Or(cmp.Compare(a.Rank, b.Rank), cmp.Compare(b.Value, a.Value), cmp.Compare(a.Name, b.Name))
+		})
 	}
 }
 

@@ -1,0 +1,13 @@
+// Package profile finds out where the time of one benchmark goes.
+//
+//  1. [Program.CPU] runs a test binary of the suite under Go's CPU profile and keeps what carries the label timed=yes: the
+//     measured runs, without seeding, warming up and verifying. Go's garbage collector works for everybody and carries no
+//     label; its background workers are left out (gc-cpu-ns/op counts them).
+//  2. [Program.Record] does the same for heap, locks or waiting. They know no labels, so the suite itself records them during
+//     timed runs only (BENCH_PROFILE=timed), each kind in a process of its own.
+//  3. [Server.Watch] adds what perf sees of the database server's backends meanwhile, [Guests] that of compiled guests.
+//  4. [CPU.Tree] and [Tree] give the trees that package flame draws: by stage, host and guest apart, in units a row.
+//  5. [Compare] does the first step for two programs in turn and lays the trees over one another.
+//
+// Profiles are never taken of runs whose time counts, and no time measured here counts for anything.
+package profile

@@ -1,0 +1,80 @@
+package profile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/rapidbyte-go/rapidbyte/bench/lab"
+	"github.com/rapidbyte-go/rapidbyte/bench/profile/flame"
+)
+
+// Observer says what perf should see while a program runs. The zero value watches nothing.
+type Observer struct {
+	Perf       *Perf  // nil: nothing
+	NoPerf     error  // why it is nil
+	Postmaster int    // process whose children serve the runs; 0: none
+	Guests     string // folder of the modules of a program that writes a perf map; "": it writes none
+}
+
+// Observed is one case seen from all sides there are.
+type Observed struct {
+	CPU   *CPU
+	Tree  *flame.Tree // in nanoseconds a row, the database's backends and named guests included
+	Notes []string    // what is not in it, and why
+}
+
+// Observe profiles n runs of a case. What perf cannot do is no error: it is missing, and the notes say so.
+func (o Observer) Observe(ctx context.Context, p Program, c lab.Case, n int) (*Observed, error) {
+	var result Observed
+	server, client := nothing, nothing
+	serverErr, clientErr := error(nil), error(nil)
+	if o.Perf != nil && o.Postmaster != 0 {
+		if server, serverErr = o.Perf.Watch(ctx, o.Postmaster); serverErr != nil {
+			server = nothing
+		}
+	}
+	if o.Perf != nil && o.Guests != "" {
+		if p.prefix, client, clientErr = o.Perf.Around(ctx); clientErr != nil {
+			client = nothing
+		}
+	}
+	cpu, err := p.CPU(ctx, c, n)
+	servers, watchErr := server()
+	serverErr = errors.Join(serverErr, watchErr)
+	clients, watchErr := client()
+	clientErr = errors.Join(clientErr, watchErr)
+	if err != nil {
+		return nil, err
+	}
+	if len(cpu.Profile.Sample) == 0 {
+		return nil, fmt.Errorf("%w: %d runs of %s took less than the profiler's hundredth of a second: ask for more rows", ErrEmpty, n, c)
+	}
+
+	if o.Guests != "" && clientErr == nil {
+		clientErr = cpu.NameGuests(clients, o.Guests)
+	}
+	if clientErr != nil {
+		result.Notes = append(result.Notes, "The guests' functions have no names: "+clientErr.Error()+".")
+	}
+	result.CPU, result.Tree = cpu, cpu.Tree()
+	if serverErr == nil {
+		cpu.AddDatabase(result.Tree, servers)
+	}
+	switch {
+	case serverErr != nil:
+		result.Notes = append(result.Notes, "The server's backends are not in it: "+serverErr.Error()+".")
+	case o.Postmaster == 0:
+		result.Notes = append(result.Notes, "The server's backends are not in it: they do not run on this machine.")
+	case o.Perf == nil:
+		result.Notes = append(result.Notes, fmt.Sprintf("The server's backends are not in it: %v.", o.NoPerf))
+	}
+	if cpu.Process > 0 {
+		result.Notes = append(result.Notes, fmt.Sprintf("This process used %.0f ns/row by its own clock. What is missing here has no label (Go's background "+
+			"garbage collection, looking for work) or fell between samples.", cpu.Process))
+	}
+	return &result, nil
+}
+
+// nothing is a recording that was not made.
+func nothing() ([]Seen, error) { return nil, nil }
