@@ -414,6 +414,43 @@ func TestCommitAnswerLost(t *testing.T) {
 	}
 }
 
+// TestCommitAnswers gives COMMIT every kind of answer but the right one: whoever
+// cannot tell whether the rows are there says so, and does not say why without
+// knowing.
+func TestCommitAnswers(t *testing.T) {
+	for _, tt := range []struct {
+		name, answer string
+		err          error
+		category     abi.Category
+		says         string
+		state        abi.CommitState
+	}{
+		{"cut", "", nil, abi.CategoryTransientNetwork, "the connection was lost", abi.CommitUnknown},
+		{"cancelled", "", abi.Cancelled, abi.CategoryTransientNetwork, "stopped before the server's answer", abi.CommitUnknown},
+		{"no answer", string(answerReady), nil, abi.CategoryInternal, "no answer to COMMIT", abi.CommitUnknown},
+		{"another tag", string(answerDone("SELECT 1")), nil, abi.CategoryInternal, `the tag "SELECT 1"`, abi.CommitUnknown},
+		{"another message", string(message(msgCopyIn, "\x00\x00\x00")), nil, abi.CategoryInternal, "a message of type 'G' in answer to COMMIT", abi.CommitUnknown},
+		{"impossible length", "C\x00\x00\x00\x00", nil, abi.CategoryInternal, "impossible length", abi.CommitUnknown},
+		{"rolled back", string(answerDone("ROLLBACK")), nil, abi.CategoryInternal, "with ROLLBACK", abi.CommitNone},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			conn := &scriptConn{answers: answerJoin(answerFound, answerCopied, []byte(tt.answer)), chunk: 1, end: tt.err}
+			h := newTestHost(abi.RoleDestination, map[string]any{"load_method": "copy"}, func() (testConn, error) { return quietConn{conn}, nil })
+			h.input = threeRows(t)
+			var e *abi.Error
+			if err := h.runGuest(newDestGuest, "t"); !errors.As(err, &e) {
+				t.Fatalf("got %v, want a described error", err)
+			}
+			if e.Category != tt.category || !strings.Contains(e.Message, tt.says) || e.CommitState != tt.state {
+				t.Errorf("got %+v, want category %s, %q and commit state %q", e, tt.category, tt.says, tt.state)
+			}
+			if tt.state == abi.CommitUnknown && !strings.Contains(e.Hint, "look into the table") {
+				t.Errorf("the hint is %q", e.Hint)
+			}
+		})
+	}
+}
+
 // TestCommitRefused has the server refuse at COMMIT: that is known.
 func TestCommitRefused(t *testing.T) {
 	dsn := pgtest.Shared(t).NewDatabase(t)

@@ -37,30 +37,42 @@ type quietConn struct{ *scriptConn }
 
 func (quietConn) Ready() (bool, error) { return false, nil }
 
+// What a server says to a destination that loads by COPY three rows of an integer
+// and a text into a table that is there.
+var (
+	answerReady = message(msgReady, []byte{txOpen})
+	answerOpen  = answerJoin(answerRow("6"), answerRow("63"), answerDone("SELECT 1"), answerReady)
+	answerFound = answerJoin(answerOpen, answerDone("BEGIN"), answerRow("1", "r"), answerDone("SELECT 1"), answerReady,
+		answerRow("c0", "integer", "integer", "f", "f", "f"), answerRow("c1", "text", "text", "f", "f", "f"), answerDone("SELECT 2"), answerReady)
+	answerCopyIn = message(msgCopyIn, "\x01\x00\x02\x00\x01\x00\x01")
+	answerCopied = answerJoin(answerCopyIn, answerDone("COPY 3"), answerReady)
+)
+
+// threeRows returns the messages of such a stream.
+func threeRows(tb testing.TB) []testMessage {
+	s := schemaOf("integer", "text")
+	return []testMessage{{data: arrowipc.AppendSchema(nil, s)}, {batchOf(tb, s, [][]any{{int32(1), nil, int32(3)}, {"a", "b", nil}}), 3}, {data: arrowipc.EOS}}
+}
+
+func answerDone(tag string) []byte { return message(msgCommandComplete, tag+"\x00") }
+
+func answerRow(values ...string) []byte {
+	b := []byte{0, byte(len(values))}
+	for _, v := range values {
+		b = append(append(b, 0, 0, 0, byte(len(v))), v...)
+	}
+	return message(msgDataRow, b)
+}
+
+func answerJoin(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
+
 // FuzzDestAnswers lets a server say anything to a destination that loads a few
 // rows: it fails with an error or ends well, and never panics or hangs.
 func FuzzDestAnswers(f *testing.F) {
-	ready, done := message(msgReady, []byte{txOpen}), func(tag string) []byte { return message(msgCommandComplete, tag+"\x00") }
-	row := func(values ...string) (b []byte) {
-		b = []byte{0, byte(len(values))}
-		for _, v := range values {
-			b = append(append(b, 0, 0, 0, byte(len(v))), v...)
-		}
-		return message(msgDataRow, b)
-	}
-	join := func(parts ...[]byte) (b []byte) {
-		for _, p := range parts {
-			b = append(b, p...)
-		}
-		return b
-	}
-	open := join(row("6"), row("63"), done("SELECT 1"), ready)
-	found := join(open, done("BEGIN"), row("1", "r"), done("SELECT 1"), ready,
-		row("c0", "integer", "integer", "f", "f", "f"), row("c1", "text", "text", "f", "f", "f"), done("SELECT 2"), ready)
+	open, found, copyIn, copied := answerOpen, answerFound, answerCopyIn, answerCopied
+	ready, done, join := answerReady, answerDone, answerJoin
 	refusal := message(msgError, "SERROR\x00C23505\x00Mno\x00WCOPY t, line 2, column c1\x00\x00")
 	commit := join(done("COMMIT"), ready)
-	copyIn := message(msgCopyIn, "\x01\x00\x02\x00\x01\x00\x01")
-	copied := join(copyIn, done("COPY 3"), ready)
 	inserted := join(message(msgParseComplete, ""), message(msgBindComplete, ""), done("INSERT 0 3"), message(msgCloseComplete, ""), ready)
 	for _, answers := range [][]byte{
 		nil, open, found, join(found, copied, commit), join(found, inserted, commit), join(found, copied, refusal, ready), join(found, inserted, done("ROLLBACK"), ready),
@@ -74,8 +86,7 @@ func FuzzDestAnswers(f *testing.F) {
 
 	whole := map[string][]byte{"copy": join(found, copied, commit), "insert": join(found, inserted, commit)}
 
-	s := schemaOf("integer", "text")
-	messages := []testMessage{{data: arrowipc.AppendSchema(nil, s)}, {batchOf(f, s, [][]any{{int32(1), nil, int32(3)}, {"a", "b", nil}}), 3}, {data: arrowipc.EOS}}
+	messages := threeRows(f)
 	guest := sdk.DestinationGuest(NewDestination)
 	f.Fuzz(func(t *testing.T, answers []byte, byCopy, early bool) {
 		method := "insert"

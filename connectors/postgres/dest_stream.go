@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"errors"
 	"io"
 	"strconv"
 	"strings"
@@ -197,31 +198,51 @@ func (d *destination) commit(t *destTable) error {
 		}
 		switch typ {
 		case msgCommandComplete:
-			if tag := cString(body); tag != "COMMIT" {
-				return &abi.Error{Category: abi.CategoryInternal, Message: "postgres: the server answered COMMIT with " + tag}
+			switch tag := cString(body); tag {
+			case "COMMIT":
+				return d.settle()
+			case "ROLLBACK": // of a transaction that had failed: nothing is there
+				return &abi.Error{Category: abi.CategoryInternal, Message: "postgres: the server answered COMMIT with ROLLBACK"}
+			default:
+				return t.uncertain(protocolError("the tag " + strconv.Quote(tag) + " in answer to COMMIT"))
 			}
-			return d.settle()
 		case msgError:
 			failed = w.errorFrom(body)
 		case msgReady:
 			if failed == nil {
-				return protocolError("no answer to COMMIT")
+				return t.uncertain(protocolError("no answer to COMMIT"))
 			}
 			return t.explain(failed, "commit")
 		default:
-			return unexpected(typ, "COMMIT")
+			return t.uncertain(unexpected(typ, "COMMIT"))
 		}
 	}
 
+	e := t.uncertain(lost)
+	if failed != nil {
+		e.Code, e.Detail = failed.Code, strings.TrimPrefix(failed.Message, "postgres: ")
+	}
+	return e
+}
+
+// uncertain returns the error of a COMMIT that was sent and, because of err, not
+// answered as it should be.
+func (t *destTable) uncertain(err error) *abi.Error {
 	e := &abi.Error{
 		Category:    abi.CategoryTransientNetwork,
-		Message:     "postgres: commit " + t.String() + ": the connection was lost before the server's answer",
-		Detail:      lost.Error(),
+		Message:     "postgres: commit " + t.String() + ": ",
 		Hint:        "look into the table: its rows are either all there or none is; run again only if none is",
 		CommitState: abi.CommitUnknown,
 	}
-	if failed != nil {
-		e.Code, e.Detail = failed.Code, strings.TrimPrefix(failed.Message, "postgres: ")
+	described, _ := err.(*abi.Error)
+	switch {
+	case errors.Is(err, abi.Cancelled):
+		e.Message += "stopped before the server's answer"
+	case described != nil && described.Category == abi.CategoryInternal:
+		e.Category, e.Message = described.Category, e.Message+strings.TrimPrefix(described.Message, "postgres: ")
+	default:
+		e.Message += "the connection was lost before the server's answer"
+		e.Detail = err.Error()
 	}
 	return e
 }

@@ -309,11 +309,15 @@ func (h *testHost) Yield() abi.Status {
 // asked. It hands out at most chunk bytes a read.
 type scriptConn struct {
 	answers []byte
-	chunk   int // 0: as many as there is room for
+	chunk   int   // 0: as many as there is room for
+	end     error // of reading, behind the answers; nil is io.EOF
 	written []byte
 }
 
 func (c *scriptConn) Read(p []byte) (int, error) {
+	if len(c.answers) == 0 && c.end != nil {
+		return 0, c.end
+	}
 	if len(c.answers) == 0 {
 		return 0, io.EOF
 	}
