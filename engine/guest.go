@@ -101,7 +101,9 @@ func (g *wasmGuest) failure(export string, err error) error {
 		return context.Canceled
 	case errors.As(err, &exit) && g.ctx.Err() != nil:
 		return context.Canceled // a strict guest was ended by its context
-	case g.mem.denied && (exit != nil || strings.Contains(err.Error(), "unreachable")):
+	case g.mem.denied && (strings.Contains(said, "out of memory") || said == "" && strings.Contains(err.Error(), "unreachable")):
+		// A refusal alone proves nothing: a guest may have lived on and died of
+		// something else. One that has no words for it traps.
 		return &GuestError{Failure: GuestOutOfMemory, Export: export,
 			Text: fmt.Sprintf("the guests of this run may use %d bytes together; raise resources.max_memory", g.mem.allowance.limit)}
 	case exit != nil && exit.ExitCode() == 2 && said != "":
