@@ -107,6 +107,7 @@ type bar struct {
 	width  func() int
 	rate   meter
 	ask    func() // finds out the total; nil once it was called
+	asking sync.WaitGroup
 
 	// Only touched while the screen is held.
 	line  *progressbar.ProgressBar
@@ -178,7 +179,7 @@ func (b *bar) update(p engine.Progress) {
 		return
 	}
 	if b.ask != nil && p.Elapsed >= askAfter && p.Rows > 0 {
-		go b.ask()
+		b.asking.Go(b.ask)
 		b.ask = nil
 	}
 
@@ -200,6 +201,7 @@ func (b *bar) update(p engine.Progress) {
 func (b *bar) close(error) {
 	b.cancel()
 	b.screen.set(nil)
+	b.asking.Wait() // it uses the engine and writes to the log, which end next
 }
 
 // clear takes the bar off the screen; the next update puts it back.

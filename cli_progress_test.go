@@ -138,6 +138,22 @@ func TestTotalIsAskedLate(t *testing.T) {
 	b.update(at(askAfter, 0))
 }
 
+// Nobody is still asking once the bar is closed, which ends the question.
+func TestCloseEndsTheQuestion(t *testing.T) {
+	b := newBar(t.Context(), &screen{w: io.Discard}, "p", func() int { return 80 })
+	ended := false
+	b.ask = func() {
+		<-b.ctx.Done()
+		time.Sleep(20 * time.Millisecond)
+		ended = true
+	}
+	b.update(at(askAfter, 1))
+	b.close(nil)
+	if !ended {
+		t.Error("the question outlives the bar")
+	}
+}
+
 // The bar, the log and the question for the total meet on one screen.
 func TestScreenIsShared(t *testing.T) {
 	workspace(t)
