@@ -208,6 +208,14 @@ func TestBadCache(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, "writable by others"},
+		{"another user's", func(t *testing.T, dir string) {
+			if os.Geteuid() != 0 {
+				t.Skip("only root can give a folder away")
+			}
+			if err := os.Chown(dir, 65534, -1); err != nil {
+				t.Fatal(err)
+			}
+		}, "belongs to another user"},
 		{"a file in its place", func(t *testing.T, dir string) {
 			if err := os.RemoveAll(dir); err != nil {
 				t.Fatal(err)

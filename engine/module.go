@@ -286,6 +286,9 @@ func (e *Engine) cacheFolder(wasm []byte, strict bool) (string, error) {
 		if info.Mode().Perm()&0o022 != 0 {
 			return "", fmt.Errorf("cache folder %s is writable by others: chmod 700 it", d)
 		}
+		if !ours(info) {
+			return "", fmt.Errorf("cache folder %s belongs to another user: chown it, or have XDG_CACHE_HOME name another", d)
+		}
 	}
 	probe, err := os.CreateTemp(dir, ".probe-*")
 	if err != nil {
