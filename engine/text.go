@@ -45,8 +45,9 @@ func (r *Result) WriteText(w io.Writer) error {
 	line(2, "Host emit_batch", "%s (%.0f calls)", secs(get("source_emit_nanos")/1e9), get("source_emit_count"))
 	line(2, "Host next_batch", "%s (%.0f calls)", secs(get("dest_recv_nanos")/1e9), get("dest_recv_count"))
 	if r.Compression != "none" {
+		// Both of all attempts, unlike bytes_read.
 		line(2, "Compression", "%s, %s on the channel (%.2fx)", r.Compression, size(get("channel_bytes")),
-			ratio(get("bytes_read"), get("channel_bytes")))
+			ratio(float64(source(r).Counters.OutBytes), get("channel_bytes")))
 	}
 	line(2, "Source load", "%.0fms (%s)", get("source_module_load_ms"), source(r).Load.Source)
 	line(2, "Dest load", "%.0fms (%s)", get("dest_module_load_ms"), dest(r).Load.Source)

@@ -31,7 +31,7 @@ func sampleResult() *Result {
 		Streams:     []StreamResult{{Name: "bench_events", RowsRead: 10_000, RowsWritten: 9_999, BytesRead: 1_200_000, BytesWritten: 1_199_000}},
 		Stages: []StageResult{
 			{Name: "source", Role: abi.RoleSource, Connector: "source-postgres", Load: Load{1100 * time.Millisecond, LoadCompiled}, Ledger: ledger(0),
-				Counters: hostfuncs.Counters{EmitCalls: 4, EmitTime: 50 * time.Millisecond, OutFrames: 400_000, Batches: 2, HostCalls: 30, ConnReadBytes: 1_300_000},
+				Counters: hostfuncs.Counters{EmitCalls: 4, EmitTime: 50 * time.Millisecond, OutBytes: 1_800_000, OutFrames: 400_000, Batches: 2, HostCalls: 30, ConnReadBytes: 1_300_000},
 				Metrics:  map[string]int64{abi.MetricStatements: 5, abi.MetricRoundTrips: 6}},
 			{Name: "transform-1", Role: abi.RoleTransform, Connector: "transform-identity", Load: Load{3 * time.Millisecond, LoadMemory}, Ledger: ledger(time.Millisecond)},
 			{Name: "destination", Role: abi.RoleDestination, Connector: "dest-postgres", Load: Load{40 * time.Millisecond, LoadDisk}, Ledger: ledger(2 * time.Millisecond),
