@@ -115,17 +115,29 @@ func (i *Instance) Metric(name string, delta int64) abi.Status {
 	leave, _ := i.enter()
 	defer i.Clock.Switch(leave)
 
-	if !metricName(name) {
+	if !isMetricName(name) {
 		return i.refuse(abi.InvalidArgument, "metric: a name is lower case letters, digits and underscores")
 	}
-	if _, known := i.Metrics[name]; !known && len(i.Metrics) == abi.MaxMetrics {
-		return i.refuse(abi.TooLarge, "metric: too many different names")
+	if _, known := i.Metrics[name]; !known {
+		if len(i.Metrics) == abi.MaxMetrics {
+			return i.refuse(abi.TooLarge, "metric: too many different names")
+		}
+		i.names[name] = name
 	}
 	i.Metrics[name] += delta
 	return abi.OK
 }
 
-func metricName(s string) bool {
+// metricName returns a name in the guest's memory as a text of its own: the one it
+// had before, if any, for a guest counts the same few things with every batch.
+func (i *Instance) metricName(b []byte) string {
+	if name, known := i.names[string(b)]; known {
+		return name
+	}
+	return string(b[:min(len(b), abi.MaxNameBytes+1)]) // of one that is too long, a byte more tells
+}
+
+func isMetricName(s string) bool {
 	if s == "" || len(s) > abi.MaxNameBytes || s[0] < 'a' || s[0] > 'z' {
 		return false
 	}

@@ -188,12 +188,12 @@ func logLine(i *Instance, m memory, stack []uint64) {
 func phase(i *Instance, _ memory, stack []uint64) { set(stack, i.Phase(abi.Phase(stack[0]))) }
 
 func metric(i *Instance, m memory, stack []uint64) {
-	name, ok := m.text(stack[0], stack[1])
+	name, ok := m.view(stack[0], stack[1])
 	if !ok {
 		i.badPointer(stack, "metric")
 		return
 	}
-	set(stack, i.Metric(name, int64(stack[2])))
+	set(stack, i.Metric(i.metricName(name), int64(stack[2])))
 }
 
 func checkpoint(i *Instance, m memory, stack []uint64) {

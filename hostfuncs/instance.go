@@ -86,6 +86,7 @@ type Instance struct {
 
 	ctx     context.Context
 	opt     Options
+	names   map[string]string // of Metrics, by themselves; see metricName
 	in, out *Link
 	run     []byte       // the RunRequest as JSON; nil outside run
 	pending *frame.Frame // taken from in, not delivered yet
@@ -118,6 +119,7 @@ func NewInstance(ctx context.Context, opt Options) *Instance {
 	}
 	return &Instance{
 		Metrics: make(map[string]int64),
+		names:   make(map[string]string),
 		ctx:     ctx,
 		opt:     opt,
 		conns:   make(map[int32]*cancelConn),

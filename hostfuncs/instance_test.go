@@ -360,3 +360,31 @@ func TestEveryPointerIsChecked(t *testing.T) {
 		}
 	}
 }
+
+// Counting costs the host's heap nothing: guests do it with every batch.
+func TestMetricAllocatesNothing(t *testing.T) {
+	i := newTestInstance(t, t.Context(), nil)
+	guest := memory{wazerotest.NewFixedMemory(wazerotest.PageSize)}
+	guest.Write(8, []byte("rows_read"))
+	count := func() {
+		stack := []uint64{8, 9, 1}
+		if metric(i, guest, stack); stack[0] != uint64(abi.OK) {
+			t.Fatalf("metric returned %d", stack[0])
+		}
+	}
+	count()
+	guest.Write(8, []byte("rows_lost")) // the name is the host's own by now
+	count()
+	if got := testing.AllocsPerRun(100, count); got > 0 {
+		t.Errorf("%v allocations a call, want none", got)
+	}
+	if i.Metrics["rows_read"] != 1 || i.Metrics["rows_lost"] != 102 || len(i.Metrics) != 2 {
+		t.Errorf("metrics = %v", i.Metrics)
+	}
+
+	long := []uint64{0, abi.MaxNameBytes + 2, 1}
+	guest.Write(0, bytes.Repeat([]byte("a"), abi.MaxNameBytes+2))
+	if metric(i, guest, long); int32(long[0]) != int32(abi.InvalidArgument) {
+		t.Errorf("a name of %d bytes: status %d", abi.MaxNameBytes+2, int32(long[0]))
+	}
+}
