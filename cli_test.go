@@ -192,6 +192,7 @@ var testPipelines = map[string]string{
 	"badkey.yaml":  pipelineText("rwos: 5", "port: 1", "events"),
 	"badtype.yaml": pipelineText("rows: many", "", "events"),
 	"badenum.yaml": pipelineText("mode: explode", "", "events"),
+	"badvar.yaml":  pipelineText(`mode: "${DEMO_MODE}"`, "", "events"),
 	"nosuch.yaml":  strings.Replace(pipelineText("", "", "events"), "use: source-test", "use: source-tset", 1),
 	"role.yaml":    strings.Replace(pipelineText("", "", "events"), "use: source-test", "use: dest-test", 1),
 	"other.yaml":   strings.Replace(pipelineText("rows: 7", "", "events"), "pipeline: demo", "pipeline: other", 1),
@@ -231,6 +232,7 @@ func workspace(t *testing.T) {
 	t.Chdir(dir)
 	t.Setenv("HOME", dir)
 	t.Setenv("TZ", "UTC")
+	t.Setenv("DEMO_MODE", "hunter2-mode")
 }
 
 // TestCommandLine runs every line that starts with $ in testdata/cli/*.txt and

@@ -161,7 +161,8 @@ func splitConfig(p *pipeline.Pipeline, path string, m *abi.Manifest, config map[
 			problems = append(problems, p.Errorf(path+"."+key, "unknown key %q for connector %s (it knows %s)", key, m.Name, strings.Join(known, ", ")))
 			continue
 		}
-		value, problem := checkField(f, config[key])
+		text, _ := config[key].(string)
+		value, problem := checkField(f, config[key], p.Written(path+"."+key, text))
 		if problem != "" {
 			problems = append(problems, p.Errorf(path+"."+key, "%s: %s", key, problem))
 			continue
@@ -185,9 +186,9 @@ func splitConfig(p *pipeline.Pipeline, path string, m *abi.Manifest, config map[
 	return own, conn, problems
 }
 
-// checkField compares a value with its field. The problem never shows the
-// value of a field without a fixed set of values: it may be a secret.
-func checkField(f abi.ManifestField, value any) (any, string) {
+// checkField compares a value with its field. The problem shows the value of a
+// field with a fixed set of values only, as the file has it: others may be secrets.
+func checkField(f abi.ManifestField, value any, written string) (any, string) {
 	switch f.Type {
 	case "string":
 		s, ok := value.(string)
@@ -195,7 +196,7 @@ func checkField(f abi.ManifestField, value any) (any, string) {
 			return nil, fmt.Sprintf("want a string, have %s", kindOf(value))
 		}
 		if len(f.Enum) > 0 && !slices.Contains(f.Enum, s) {
-			return nil, fmt.Sprintf("unknown value %q (use %s)", s, strings.Join(f.Enum, " or "))
+			return nil, fmt.Sprintf("unknown value %q (use %s)", written, strings.Join(f.Enum, " or "))
 		}
 	case "int":
 		switch n := value.(type) {

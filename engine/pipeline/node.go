@@ -66,6 +66,7 @@ type tree struct {
 	lookup    func(string) (string, bool)
 	errs      Errors
 	positions map[string]Position
+	variables map[string]string // texts with a variable in them, as written
 	anchors   map[string]*node
 	nodes     int
 }
@@ -394,6 +395,9 @@ func (t *tree) integer(n *ast.IntegerNode, path string) *node {
 // record notes the place of n and of everything below it.
 func (t *tree) record(n *node, path string, pos Position) {
 	t.positions[path] = pos
+	if n.vars {
+		t.variables[path] = n.written
+	}
 	for _, e := range n.entries {
 		at := e.value.pos
 		if e.value.kind == kindMapping || e.value.kind == kindList {

@@ -44,8 +44,8 @@ func Parse(file string, data []byte, lookup func(string) (string, bool)) (*Pipel
 	if lookup == nil {
 		lookup = os.LookupEnv
 	}
-	t := &tree{file: file, lookup: lookup, positions: make(map[string]Position), anchors: make(map[string]*node)}
-	p := &Pipeline{File: file, positions: t.positions}
+	t := &tree{file: file, lookup: lookup, positions: make(map[string]Position), variables: make(map[string]string), anchors: make(map[string]*node)}
+	p := &Pipeline{File: file, positions: t.positions, variables: t.variables}
 	if root := t.read(data); root != nil {
 		t.pipeline(p, root)
 	}

@@ -50,9 +50,15 @@ func TestEveryKey(t *testing.T) {
 			MaxRetries: 0, Compression: "zstd", MaxInflightBatches: 4,
 		},
 		positions: got.positions,
+		variables: got.variables,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	for path, want := range map[string]string{"source.config.port": "${PORT}", "transforms[0].use": "as given"} {
+		if text := got.Written(path, "as given"); text != want {
+			t.Errorf("%s is written %q, want %q", path, text, want)
+		}
 	}
 	if s := got.Source.Use.String(); s != "acme/source-postgres@v1.2" {
 		t.Errorf("Use.String() = %q", s)

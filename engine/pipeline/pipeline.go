@@ -21,6 +21,9 @@ type Pipeline struct {
 	// positions holds the place of every path in the file; nil if the pipeline
 	// did not come from one. Never written after Parse, so copies share it.
 	positions map[string]Position
+	// variables holds the texts in which variables were replaced, by path, as they
+	// stand in the file. Shared likewise.
+	variables map[string]string
 }
 
 // Source is where rows come from.
@@ -114,6 +117,16 @@ func (p *Pipeline) Position(path string) (Position, bool) {
 		}
 		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
 	}
+}
+
+// Written returns the text at a path for an error message: where variables were
+// replaced in it as it stands in the file, for what they stand for may be a secret,
+// else value.
+func (p *Pipeline) Written(path, value string) string {
+	if text, ok := p.variables[path]; ok {
+		return text
+	}
+	return value
 }
 
 // Errorf returns an error at the place of a path. Its text is the formatted
