@@ -24,7 +24,8 @@ type Chart struct {
 	XLabel, YLabel string
 	// XLog and YLog make an axis logarithmic. Numbers that are not positive are then left out.
 	XLog, YLog bool
-	// XFormat and YFormat write numbers on axes and in tooltips. Nil writes four significant digits.
+	// XFormat and YFormat write numbers on axes and in tooltips. Nil writes four significant digits. Where XFormat returns ""
+	// the axis has no tick.
 	XFormat, YFormat func(float64) string
 
 	// YUnit is what round numbers on the Y axis are multiples of, such as 1<<20 where they are written in MiB. 0 is 1. A

@@ -19,7 +19,7 @@ type part struct {
 }
 
 // longestBeside is the longest label that stands to the left of its row; longer ones stand above it.
-const longestBeside = 18
+const longestBeside = 20
 
 // list draws rows: intervals, bars, or a waterfall.
 func (c Chart) list(w *writer) {

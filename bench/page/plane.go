@@ -51,6 +51,9 @@ func (c Chart) plane(w *writer) {
 			left, chartWidth-10, y.at(t), y.at(t), left-6, y.at(t)+4, c.y(t))
 	}
 	for _, t := range thinned(x.ticks, x, c.x) {
+		if c.x(t) == "" {
+			continue
+		}
 		w.put("<line class=\"tick\" x1=\"%v\" x2=\"%v\" y1=\"%v\" y2=\"%v\" />", x.at(t), x.at(t), bottom, bottom+4)
 		c.tick(w, x.at(t), bottom+tickRoom-2, c.x(t))
 	}
