@@ -13,7 +13,17 @@ import (
 // a process that is killed leaves behind.
 type outputFile struct {
 	*os.File
-	path string // where it goes
+	path   string // where it goes
+	failed error  // the first of writing
+}
+
+// Write writes to the file and remembers that it could not.
+func (f *outputFile) Write(p []byte) (int, error) {
+	n, err := f.File.Write(p)
+	if f.failed == nil {
+		f.failed = err
+	}
+	return n, err
 }
 
 // createOutput makes the file that will be at path. The errors say what to do.
@@ -41,9 +51,12 @@ func createOutput(path string) (*outputFile, error) {
 	return &outputFile{File: f, path: path}, nil
 }
 
-// finish gives the whole file its name.
+// finish gives the file its name if it is whole, and else removes it.
 func (f *outputFile) finish() error {
-	err := f.Close()
+	err := f.failed
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
 	if err == nil {
 		err = os.Rename(f.Name(), f.path)
 	}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -75,6 +77,53 @@ func TestTraceFile(t *testing.T) {
 	}
 	if info, err := os.Lstat("link.json"); err != nil || info.Mode()&os.ModeSymlink == 0 {
 		t.Errorf("the link is one no more: %v, %v", info, err)
+	}
+}
+
+// A file that could not be written whole does not get its name.
+func TestOutputFileThatFails(t *testing.T) {
+	t.Chdir(t.TempDir())
+	f, err := createOutput("x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write([]byte("half")); err != nil {
+		t.Fatal(err)
+	}
+	whole := f.File
+	if f.File, err = os.Open(f.Name()); err != nil { // it takes nothing more, like a full disk
+		t.Fatal(err)
+	}
+	if _, err := f.Write([]byte(" and half")); err == nil {
+		t.Fatal("a file that is open for reading was written")
+	}
+	if err := f.finish(); err == nil || !strings.HasPrefix(err.Error(), "x cannot be written: ") {
+		t.Errorf("finish returned %v", err)
+	}
+	if err := whole.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := files(t); len(got) > 0 {
+		t.Errorf("it leaves %q", got)
+	}
+}
+
+// Ctrl-C leaves the trace, which tells what was going on, and no rows that were
+// not committed.
+func TestOutputsOfStoppedRun(t *testing.T) {
+	workspace(t)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stderr := onFirstWrite{do: func() { cancel(&signalError{os.Interrupt}) }}
+	args := []string{"run", "--runtime=native", "--trace", "trace.json", "--tap", "rows.arrow", "block.yaml"}
+	if code := testCLI(io.Discard, &stderr).run(ctx, args); code != exitInterrupted {
+		t.Errorf("exit code %d: %s", code, &stderr)
+	}
+	text, err := os.ReadFile("trace.json")
+	if err != nil || !json.Valid(text) {
+		t.Errorf("the trace is not JSON (%v): %s", err, text)
+	}
+	if got := files(t); !slices.Equal(got, []string{"trace.json"}) {
+		t.Errorf("the folder has %q, want the trace", got)
 	}
 }
 

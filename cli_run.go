@@ -121,6 +121,8 @@ func (c *cli) finishTrace(f *outputFile, err *error) {
 		c.say("trace", f.path)
 	case *err == nil:
 		*err = fmt.Errorf("the run was completed, but its trace is missing: %w", ferr)
+	default:
+		fmt.Fprintf(c.logs, "there is no trace: %v\n", ferr)
 	}
 }
 
