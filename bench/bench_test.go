@@ -102,6 +102,16 @@ func BenchmarkDest(b *testing.B) {
 	measure(b, env, env.Grid.Dests(), env.DestTrial)
 }
 
+// BenchmarkWorkload moves tables of other kinds than the events of the rest,
+// each of about as many bytes.
+func BenchmarkWorkload(b *testing.B) {
+	if listed(b, lab.Grid.Workloads) {
+		return
+	}
+	env := require(b)
+	measure(b, env, env.Grid.Workloads(), env.PipelineTrial)
+}
+
 // measure runs every case of a family.
 func measure(b *testing.B, env *lab.Env, cases []lab.Case, trial func(context.Context, lab.Case) (lab.Trial, error)) {
 	for _, c := range cases {

@@ -271,6 +271,29 @@ func TestResultsHaveEveryKey(t *testing.T) {
 	}
 }
 
+// Results are averaged by their group and mode: each workload has a group of its own.
+func TestWorkloadsAreRecordedApart(t *testing.T) {
+	s := runSmallSuite(t)
+	workloads := map[string]string{} // by group
+	for _, r := range s.records {
+		c, err := lab.ParseCase(r.Bench)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := c.Param("workload")
+		if (r.Mode == "workload") != (w != "") {
+			t.Errorf("%s is recorded with the mode %q", r.Bench, r.Mode)
+		}
+		if other, ok := workloads[r.Group()]; ok && other != w {
+			t.Errorf("workloads %q and %q are in one group: %s", w, other, r.Group())
+		}
+		workloads[r.Group()] = w
+	}
+	if len(workloads) != 1+len(lab.Workloads()) {
+		t.Errorf("%d groups are recorded, want one for the events and one for each workload", len(workloads))
+	}
+}
+
 func TestBadVariableStopsTheSuite(t *testing.T) {
 	pgtest.Shared(t)
 	out, err := suiteChild("Pipeline$", "BENCH_ROWS=many")
@@ -284,8 +307,8 @@ func TestBadVariableStopsTheSuite(t *testing.T) {
 func TestNoPostgres(t *testing.T) {
 	env := []string{"RAPIDBYTE_PG=dsn", "RAPIDBYTE_PG_DSN=", "RAPIDBYTE_PG_HANDED="}
 	out, err := suiteChild(".", append(env, "RAPIDBYTE_PG_REQUIRE=")...)
-	if err != nil || strings.Count(out, " skipped: ") != 9 || !strings.Contains(out, "RAPIDBYTE_PG_DSN is not set") {
-		t.Errorf("got %v and\n%s\nwant 9 skips with the reason", err, out)
+	if err != nil || strings.Count(out, " skipped: ") != 10 || !strings.Contains(out, "RAPIDBYTE_PG_DSN is not set") {
+		t.Errorf("got %v and\n%s\nwant 10 skips with the reason", err, out)
 	}
 	if out, err = suiteChild(".", append(env, "RAPIDBYTE_PG_REQUIRE=1")...); err == nil {
 		t.Errorf("the suite passes without the Postgres it requires:\n%s", out)

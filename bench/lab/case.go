@@ -29,6 +29,7 @@ var families = map[string][]string{
 	"Peer":         {"rows", "via"},
 	"Source":       {"rows"},
 	"Dest":         {"rows", "load"},
+	"Workload":     {"workload", "rows", "load"},
 	"Codec":        {"codec", "op"},
 	"HostCall":     {"func"},
 	"ModuleLoad":   {"module", "cache"},

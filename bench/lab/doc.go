@@ -5,8 +5,8 @@
 //  1. A [Grid] says which cases to run; it is read from the BENCH_* variables.
 //  2. A [Case] is one cell of the grid. Its name is a stable interface: history
 //     and comparisons are keyed on it.
-//  3. An [Env] holds one Postgres, one seeded [Source] for each row count, and
-//     the engine with the compiled connectors.
+//  3. An [Env] holds one Postgres, one seeded [Source] for each table and row
+//     count, and the engine with the compiled connectors.
 //  4. [Env.Measure] is the body of every benchmark: reset, snapshot, run,
 //     snapshot, verify, and only the run is timed.
 //  5. Every iteration becomes a [Sample], which goes to the side files, to

@@ -26,7 +26,7 @@ import (
 )
 
 // Env is everything a benchmark stands on: one server, one seeded source for
-// each row count, and the engine. It is used by one goroutine at a time, as
+// each table and row count, and the engine. It is used by one goroutine at a time, as
 // benchmarks are.
 type Env struct {
 	Server  *pgtest.Server
@@ -43,7 +43,7 @@ type Env struct {
 
 	files   fs.FS // the connectors
 	engine  *engine.Engine
-	sources map[int]*Source
+	sources map[string]*Source // by database
 	lock    *pgx.Conn
 	turns   *turns    // with another process on the same server; nil: none
 	drop    bool      // databases made here go when the environment is closed
@@ -70,7 +70,7 @@ func Open(ctx context.Context, server *pgtest.Server, grid Grid) (*Env, error) {
 		Run:     os.Getenv("BENCH_RUN"),
 		Results: os.Getenv("BENCH_RESULTS"),
 		Samples: os.Getenv("BENCH_SAMPLES"),
-		sources: make(map[int]*Source),
+		sources: make(map[string]*Source),
 		// A server of the user's keeps no trace of us; one that was started for
 		// the occasion goes whole, and keeps the rows for the next process.
 		drop: server.Provider == "dsn",
@@ -293,13 +293,14 @@ destination:
   write_mode: append
 resources:
   compression: %s
-`, source, tableName, destination, compression)
+`, source, s.Name, destination, compression)
 	return pipeline.Parse("bench.yaml", []byte(text), os.LookupEnv)
 }
 
 // Config returns the keys that describe machine, server and workload. Results
 // are compared only where all are equal, so nothing about the code under test
-// may be among them.
+// may be among them. One process has one dataset here, whatever it runs; the
+// others are told apart by the names of their cases.
 func (e *Env) Config() []Param {
 	return []Param{
 		{"dataset", Dataset},

@@ -23,10 +23,10 @@ import (
 // of the sandbox and of the format. Each function connects, moves, commits and
 // disconnects, as a pipeline does, and returns the rows the server confirmed.
 
-const (
-	copyOut = `COPY (SELECT * FROM public.` + tableName + `) TO STDOUT (FORMAT binary)`
-	copyIn  = `COPY ` + destSchema + `.` + tableName + ` FROM STDIN (FORMAT binary)`
-)
+func (t Table) copyOut() string {
+	return `COPY (SELECT * FROM ` + t.from() + `) TO STDOUT (FORMAT binary)`
+}
+func (t Table) copyIn() string { return `COPY ` + t.dest() + ` FROM STDIN (FORMAT binary)` }
 
 // pipeBuffer is what the floor collects before it wakes the other side. The
 // server sends every row as a message of its own: handing those over one by one
@@ -36,7 +36,7 @@ const pipeBuffer = 64 << 10
 // FloorCopy pipes COPY out of one connection into COPY of another.
 func (s *Source) FloorCopy(ctx context.Context) (rows int64, err error) {
 	return s.fromCopy(ctx, func(in *pgconn.PgConn, r io.Reader) (int64, error) {
-		tag, err := in.CopyFrom(ctx, r, copyIn)
+		tag, err := in.CopyFrom(ctx, r, s.copyIn())
 		return tag.RowsAffected(), err
 	})
 }
@@ -45,7 +45,7 @@ func (s *Source) FloorCopy(ctx context.Context) (rows int64, err error) {
 // of many rows on another. The values stay in the server's binary format.
 func (s *Source) FloorInsert(ctx context.Context) (rows int64, err error) {
 	return s.fromCopy(ctx, func(in *pgconn.PgConn, r io.Reader) (int64, error) {
-		i := &inserter{conn: in, columns: len(s.Sum.Columns)}
+		i := &inserter{conn: in, table: s.dest(), columns: len(s.Sum.Columns)}
 		err := i.insertAll(ctx, bufio.NewReaderSize(r, pipeBuffer))
 		return i.confirmed, err
 	})
@@ -77,7 +77,7 @@ func (s *Source) fromCopy(ctx context.Context, write func(*pgconn.PgConn, io.Rea
 	done := make(chan error, 1)
 	go func() {
 		buffered := bufio.NewWriterSize(w, pipeBuffer)
-		_, err := out.CopyTo(ctx, buffered, copyOut)
+		_, err := out.CopyTo(ctx, buffered, s.copyOut())
 		if err == nil {
 			err = buffered.Flush()
 		}
@@ -105,6 +105,7 @@ const insertsInFlight = 8
 // inserter turns a binary COPY stream into prepared INSERT statements.
 type inserter struct {
 	conn      *pgconn.PgConn
+	table     string // in SQL
 	columns   int
 	confirmed int64
 
@@ -171,7 +172,7 @@ func statementName(rows int) string { return "insert_" + strconv.Itoa(rows) }
 
 func (i *inserter) prepare(ctx context.Context, rows int) error {
 	var sql strings.Builder
-	sql.WriteString("INSERT INTO " + destSchema + "." + tableName + " VALUES ")
+	sql.WriteString("INSERT INTO " + i.table + " VALUES ")
 	n := 0
 	for row := range rows {
 		if row > 0 {
@@ -297,8 +298,8 @@ func (s *Source) FloorPSQL(ctx context.Context) (rows int64, err error) {
 		return 0, err
 	}
 	var outErr, inErr, inOut bytes.Buffer
-	out := exec.CommandContext(ctx, "psql", "--no-psqlrc", "--command", copyOut)
-	in := exec.CommandContext(ctx, "psql", "--no-psqlrc", "--command", copyIn)
+	out := exec.CommandContext(ctx, "psql", "--no-psqlrc", "--command", s.copyOut())
+	in := exec.CommandContext(ctx, "psql", "--no-psqlrc", "--command", s.copyIn())
 	out.Env, in.Env = s.psqlEnv(), s.psqlEnv()
 	out.Stderr, in.Stderr, in.Stdout = &outErr, &inErr, &inOut
 

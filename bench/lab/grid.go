@@ -188,6 +188,18 @@ func (g Grid) Dests() []Case {
 	return cases
 }
 
+// Workloads returns the cases of BenchmarkWorkload. Each moves about as many
+// bytes as the most rows of the pipelines have: bytes per second compare.
+func (g Grid) Workloads() []Case {
+	var cases []Case
+	for _, w := range Workloads() {
+		for _, load := range g.Loads {
+			cases = append(cases, NewCase("Workload", w.Name, strconv.Itoa(w.RowsOf(slices.Max(g.Rows)*eventBytes)), load))
+		}
+	}
+	return cases
+}
+
 // Codecs returns the cases of BenchmarkCodec.
 func (g Grid) Codecs() []Case {
 	var cases []Case
@@ -221,6 +233,6 @@ func (g Grid) HostCalls() []Case {
 
 // All returns every case of the suite, in the order it runs them.
 func (g Grid) All() []Case {
-	return slices.Concat(g.Pipelines(), g.Colds(), g.Floors(), g.Peers(), g.Sources(), g.Dests(), g.Codecs(), g.HostCalls(), g.ModuleLoads(),
-		g.Calibrations())
+	return slices.Concat(g.Pipelines(), g.Colds(), g.Floors(), g.Peers(), g.Sources(), g.Dests(), g.Workloads(), g.Codecs(),
+		g.HostCalls(), g.ModuleLoads(), g.Calibrations())
 }

@@ -111,7 +111,7 @@ func (m *meter) run(ctx context.Context, b *testing.B) (*Sample, error) {
 			return nil, err
 		}
 	}
-	start, err := before(ctx, t.Source.conn)
+	start, err := before(ctx, t.Source)
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +167,7 @@ func (m *meter) run(ctx context.Context, b *testing.B) (*Sample, error) {
 			values["pg-cpu-ns/op"] = float64(cpu)
 		}
 	}
-	end, err := after(ctx, t.Source.conn, host, heap)
+	end, err := after(ctx, t.Source, host, heap)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +186,7 @@ func (m *meter) run(ctx context.Context, b *testing.B) (*Sample, error) {
 	}
 	m.bytes = out.Bytes
 	m.samples = append(m.samples, s)
-	m.records = append(m.records, m.env.record(t.Case, s, result))
+	m.records = append(m.records, m.env.record(t, s, result))
 	return s, nil
 }
 
@@ -249,7 +249,7 @@ func (m *meter) finish(ctx context.Context) error {
 		}
 	}
 	switch m.trial.Case.Family {
-	case "Pipeline", "PipelineCold", "Floor":
+	case "Pipeline", "PipelineCold", "Floor", "Workload":
 		if m.env.Results != "" {
 			return history.Append(m.env.Results, m.records...)
 		}

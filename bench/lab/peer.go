@@ -195,13 +195,13 @@ func (p *peer) openDestination(ctx context.Context, e *Env) error {
 	if err := pgtest.Seed(ctx, dsn, "template", 0); err != nil {
 		return err
 	}
-	_, err = p.conn.Exec(ctx, `CREATE TABLE public.`+tableName+` AS TABLE public.template WITH NO DATA; DROP TABLE public.template`)
+	_, err = p.conn.Exec(ctx, `CREATE TABLE `+p.source.from()+` AS TABLE public.template WITH NO DATA; DROP TABLE public.template`)
 	return err
 }
 
 // prepare empties the rivals' destination.
 func (p *peer) prepare(ctx context.Context) error {
-	if _, err := p.conn.Exec(ctx, `TRUNCATE public.`+tableName); err != nil {
+	if _, err := p.conn.Exec(ctx, `TRUNCATE `+p.source.from()); err != nil {
 		return err
 	}
 	_, err := p.conn.Exec(ctx, `CHECKPOINT`)
@@ -210,7 +210,7 @@ func (p *peer) prepare(ctx context.Context) error {
 
 // verify checks the rivals' destination.
 func (p *peer) verify(ctx context.Context, full bool) error {
-	sum, err := ChecksumOf(ctx, p.conn, "public", tableName)
+	sum, err := ChecksumOf(ctx, p.conn, "public", p.source.Name)
 	if err != nil {
 		return err
 	}
@@ -222,7 +222,7 @@ func (p *peer) verify(ctx context.Context, full bool) error {
 
 // moved returns how many rows a rival left: what they say themselves is made for people.
 func (p *peer) moved(ctx context.Context) (rows int64, err error) {
-	err = p.conn.QueryRow(ctx, `SELECT count(*) FROM public.`+tableName).Scan(&rows)
+	err = p.conn.QueryRow(ctx, `SELECT count(*) FROM `+p.source.from()).Scan(&rows)
 	return rows, err
 }
 
@@ -241,7 +241,7 @@ func (p *peer) uri(database string) string {
 // pgcopydb copies with one process for each side of the one table, its default for small databases.
 func (p *peer) pgcopydb(ctx context.Context) (int64, error) {
 	filter := filepath.Join(p.dir, "filter.ini")
-	if err := os.WriteFile(filter, []byte("[include-only-table]\npublic."+tableName+"\n"), 0o644); err != nil {
+	if err := os.WriteFile(filter, []byte("[include-only-table]\n"+p.source.from()+"\n"), 0o644); err != nil {
 		return 0, err
 	}
 	work := filepath.Join(p.dir, "work")
@@ -262,7 +262,7 @@ func (p *peer) pgcopydb(ctx context.Context) (int64, error) {
 func (p *peer) pgloader(ctx context.Context) (int64, error) {
 	load := filepath.Join(p.dir, "bench.load")
 	text := fmt.Sprintf("LOAD DATABASE FROM %s INTO %s WITH data only, truncate\nINCLUDING ONLY TABLE NAMES MATCHING '%s' IN SCHEMA 'public';\n",
-		p.uri(p.source.database), p.uri(p.source.database+"_peer"), tableName)
+		p.uri(p.source.database), p.uri(p.source.database+"_peer"), p.source.Name)
 	if err := os.WriteFile(load, []byte(text), 0o600); err != nil {
 		return 0, err
 	}

@@ -87,7 +87,11 @@ func (e *Env) ColdTrial(ctx context.Context, c Case) (t Trial, done func() error
 
 // forCase returns the source and the pipeline of a case.
 func (e *Env) forCase(ctx context.Context, c Case) (*Source, *pipeline.Pipeline, error) {
-	s, err := e.Source(ctx, c.Rows())
+	t, err := tableOf(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := e.sourceOf(ctx, t)
 	if err != nil {
 		return nil, nil, err
 	}

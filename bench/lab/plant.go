@@ -14,8 +14,8 @@ import (
 
 // spoilRow changes one row of the destination if that was asked for, after a run that says it went well.
 func (s *Source) spoilRow(ctx context.Context) error {
-	const table = destSchema + "." + tableName
-	const one = ` WHERE ctid = (SELECT ctid FROM ` + table + ` LIMIT 1)`
+	table := s.dest()
+	one := ` WHERE ctid = (SELECT ctid FROM ` + table + ` LIMIT 1)`
 	for name, sql := range map[string]string{
 		plant.RowCorrupted:  `UPDATE ` + table + ` SET amount = amount + 1` + one,
 		plant.RowDropped:    `DELETE FROM ` + table + one,

@@ -126,7 +126,8 @@ func (s *Sample) Text() string {
 }
 
 // record returns what results.jsonl keeps of a sample.
-func (e *Env) record(c Case, s *Sample, result []byte) *history.Record {
+func (e *Env) record(t *Trial, s *Sample, result []byte) *history.Record {
+	c := t.Case
 	r := &history.Record{
 		Timestamp: s.Start.UTC(),
 		Mode:      strings.ToLower(c.Family),
@@ -137,7 +138,7 @@ func (e *Env) record(c Case, s *Sample, result []byte) *history.Record {
 		Load: c.Param("load"), Compression: c.Param("compression"), Via: c.Param("via"), Cache: c.Param("cache"),
 		Runtime: e.Grid.Runtime,
 		Machine: e.Machine.ID(), PGVersion: e.Server.Version, PGProvider: e.Server.Provider,
-		PGConf: e.Server.Profile + "-" + e.Server.ConfHash, Dataset: Dataset, GoVersion: runtime.Version(),
+		PGConf: e.Server.Profile + "-" + e.Server.ConfHash, Dataset: t.Source.Dataset, GoVersion: runtime.Version(),
 		Verified: s.Verified, Contaminated: s.Contaminated, Metrics: s.Values, Result: result,
 	}
 	switch c.Family {

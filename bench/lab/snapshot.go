@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"runtime/metrics"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // snapshot is the state of every counter at one moment. Only differences mean
@@ -16,7 +14,8 @@ type snapshot struct {
 	heap heapCounters
 	wal  int64 // bytes of write-ahead log since the server was made
 	redo int64 // where recovery would start: moves with every checkpoint
-	// table is the bytes of the destination's table.
+	// table is the bytes of the destination's table, long values that the server
+	// keeps apart included.
 	table int64
 }
 
@@ -55,9 +54,9 @@ func readHeap() heapCounters {
 
 // before reads the counters, the ones that cost most first: what reading them
 // uses must not count.
-func before(ctx context.Context, conn *pgx.Conn) (snapshot, error) {
+func before(ctx context.Context, source *Source) (snapshot, error) {
 	var s snapshot
-	if err := s.readServer(ctx, conn); err != nil {
+	if err := s.readServer(ctx, source); err != nil {
 		return s, err
 	}
 	s.heap = readHeap()
@@ -67,16 +66,16 @@ func before(ctx context.Context, conn *pgx.Conn) (snapshot, error) {
 
 // after reads the counters in the opposite order. Those of this process were
 // taken by the caller the moment the run ended.
-func after(ctx context.Context, conn *pgx.Conn, host hostCounters, heap heapCounters) (snapshot, error) {
+func after(ctx context.Context, source *Source, host hostCounters, heap heapCounters) (snapshot, error) {
 	s := snapshot{host: host, heap: heap}
-	err := s.readServer(ctx, conn)
+	err := s.readServer(ctx, source)
 	return s, err
 }
 
-func (s *snapshot) readServer(ctx context.Context, conn *pgx.Conn) error {
-	err := conn.QueryRow(ctx, `SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::int8,
-		pg_wal_lsn_diff(redo_lsn, '0/0')::int8, pg_relation_size('`+destSchema+`.`+tableName+`')
-		FROM pg_control_checkpoint()`).Scan(&s.wal, &s.redo, &s.table)
+func (s *snapshot) readServer(ctx context.Context, source *Source) error {
+	err := source.conn.QueryRow(ctx, `SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::int8,
+		pg_wal_lsn_diff(redo_lsn, '0/0')::int8, pg_relation_size(c.oid) + coalesce(pg_relation_size(c.reltoastrelid), 0)
+		FROM pg_control_checkpoint(), pg_class c WHERE c.oid = $1::regclass`, source.dest()).Scan(&s.wal, &s.redo, &s.table)
 	if err != nil {
 		return fmt.Errorf("lab: read the server's counters: %w", err)
 	}

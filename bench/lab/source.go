@@ -9,64 +9,54 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-
-	"github.com/rapidbyte-go/rapidbyte/engine/pgtest"
-)
-
-// Dataset names the rows the benchmarks move and the tables they lie in. A
-// change of either is another dataset, whose numbers stand alone.
-const Dataset = "bench_events/1"
-
-// The dataset's place: the source in the default schema, as the pipeline files
-// have it; the destination beside it, with the same columns and no index, as a
-// pipeline would create it.
-const (
-	tableName  = "bench_events"
-	destSchema = "raw"
 )
 
 // benchName is the name of the sessions that measure, unlike those that are measured.
 const benchName = "rapidbyte-bench"
 
-// Source is the dataset with one row count, in a database of its own that also
-// holds the destination.
+// Source is a seeded table, in a database of its own that also holds the
+// destination.
 type Source struct {
-	Rows int
-	DSN  string   // of the database
-	Sum  Checksum // of the source's rows
+	Table
+	DSN string   // of the database
+	Sum Checksum // of the source's rows
 
-	database   string
 	conn       *pgx.Conn // for everything that is not timed
 	postmaster int       // process id; 0 if not on this machine
 	checkpoint bool      // the server lets us force one
 }
 
-// Source returns the dataset with the given number of rows. The first call on a
+// Source returns the rows of Dataset in the given number. The first call on a
 // server seeds it; a seeding that was killed half way is never used.
 func (e *Env) Source(ctx context.Context, rows int) (*Source, error) {
-	if s, ok := e.sources[rows]; ok {
+	return e.sourceOf(ctx, events(rows))
+}
+
+// sourceOf returns the rows of any table, as Source does.
+func (e *Env) sourceOf(ctx context.Context, t Table) (*Source, error) {
+	if s, ok := e.sources[t.database]; ok {
 		return s, nil
 	}
-	s := &Source{Rows: rows, database: fmt.Sprintf("rapidbyte_bench_%d", rows), checkpoint: true}
+	s := &Source{Table: t, checkpoint: true}
 	s.DSN = e.Server.DSNFor(s.database)
 	e.owe(s.database)
 	if err := e.seed(ctx, s); err != nil {
-		return nil, fmt.Errorf("lab: source of %d rows: %w", rows, err)
+		return nil, fmt.Errorf("lab: source of %d rows of %s: %w", t.Rows, t.Name, err)
 	}
 
 	var err error
 	if s.conn, err = connect(ctx, s.DSN); err != nil {
-		return nil, fmt.Errorf("lab: source of %d rows: %w", rows, err)
+		return nil, fmt.Errorf("lab: source of %d rows of %s: %w", t.Rows, t.Name, err)
 	}
-	e.sources[rows] = s
+	e.sources[t.database] = s
 	s.postmaster = postmasterOf(int(s.conn.PgConn().PID()), s.database)
 
-	sum, err := ChecksumOf(ctx, s.conn, "public", tableName)
+	sum, err := ChecksumOf(ctx, s.conn, "public", t.Name)
 	if err != nil {
 		return nil, err
 	}
 	s.Sum = *sum
-	return s, compareRows(sum.Rows, int64(rows), "the seeded source has")
+	return s, compareRows(sum.Rows, int64(t.Rows), "the seeded source has")
 }
 
 // connect returns a session for everything that is not timed.
@@ -88,7 +78,7 @@ func connect(ctx context.Context, dsn string) (*pgx.Conn, error) {
 // seed makes the database unless a complete one is there. The comment on it is
 // written last and says that it is complete, and what with.
 func (e *Env) seed(ctx context.Context, s *Source) error {
-	ready := fmt.Sprintf("rapidbyte %s rows=%d", Dataset, s.Rows)
+	ready := fmt.Sprintf("rapidbyte %s rows=%d", s.Dataset, s.Rows)
 	var comment string
 	err := e.lock.QueryRow(ctx, `SELECT coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database WHERE datname = $1`,
 		s.database).Scan(&comment)
@@ -105,7 +95,7 @@ func (e *Env) seed(ctx context.Context, s *Source) error {
 	if _, err := e.Server.CreateDatabase(ctx, s.database); err != nil {
 		return err
 	}
-	if err := pgtest.Seed(ctx, s.DSN, tableName, s.Rows); err != nil {
+	if err := s.seed(ctx, s.DSN); err != nil {
 		return err
 	}
 	conn, err := pgx.Connect(ctx, s.DSN)
@@ -114,7 +104,7 @@ func (e *Env) seed(ctx context.Context, s *Source) error {
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	_, err = conn.Exec(ctx, `CREATE SCHEMA `+destSchema+`;
-		CREATE TABLE `+destSchema+`.`+tableName+` AS TABLE public.`+tableName+` WITH NO DATA;
+		CREATE TABLE `+s.dest()+` AS TABLE `+s.from()+` WITH NO DATA;
 		COMMENT ON DATABASE `+s.database+` IS '`+ready+`'`)
 	return err
 }
@@ -124,7 +114,7 @@ func (e *Env) seed(ctx context.Context, s *Source) error {
 func (s *Source) Reset(ctx context.Context) error {
 	// In a transaction of its own: a truncation inside the run's would let the
 	// server skip the log under some settings, and move cost into the commit.
-	if _, err := s.conn.Exec(ctx, `TRUNCATE `+destSchema+`.`+tableName); err != nil {
+	if _, err := s.conn.Exec(ctx, `TRUNCATE `+s.dest()); err != nil {
 		return fmt.Errorf("lab: reset the destination: %w", err)
 	}
 
@@ -148,14 +138,14 @@ func (s *Source) Reset(ctx context.Context) error {
 // says what is wrong.
 func (s *Source) Verify(ctx context.Context, full bool) error {
 	if full {
-		got, err := ChecksumOf(ctx, s.conn, destSchema, tableName)
+		got, err := ChecksumOf(ctx, s.conn, destSchema, s.Name)
 		if err != nil {
 			return err
 		}
 		return s.Sum.Compare(got)
 	}
 	var rows int64
-	err := s.conn.QueryRow(ctx, `SELECT count(*) FROM `+destSchema+`.`+tableName).Scan(&rows)
+	err := s.conn.QueryRow(ctx, `SELECT count(*) FROM `+s.dest()).Scan(&rows)
 	if err != nil {
 		return fmt.Errorf("lab: count the destination's rows: %w", err)
 	}

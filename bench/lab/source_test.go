@@ -96,15 +96,15 @@ func TestSourceSeedsOnce(t *testing.T) {
 	}
 
 	s.conn.Close(ctx)
-	delete(e.sources, 40)
+	delete(e.sources, s.database)
 	if !marked() {
 		t.Error("a complete database was seeded again")
 	}
-	if _, err := e.sources[40].conn.Exec(ctx, `COMMENT ON DATABASE rapidbyte_bench_40 IS NULL`); err != nil {
+	if _, err := e.sources[s.database].conn.Exec(ctx, `COMMENT ON DATABASE rapidbyte_bench_40 IS NULL`); err != nil {
 		t.Fatal(err)
 	}
-	e.sources[40].conn.Close(ctx)
-	delete(e.sources, 40)
+	e.sources[s.database].conn.Close(ctx)
+	delete(e.sources, s.database)
 	if marked() {
 		t.Error("an incomplete database was used")
 	}
@@ -140,7 +140,7 @@ func TestSnapshotSeesWork(t *testing.T) {
 	e := openEnv(t)
 	s := openSource(t, e, 500)
 	ctx := t.Context()
-	start, err := before(ctx, s.conn)
+	start, err := before(ctx, s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func TestSnapshotSeesWork(t *testing.T) {
 	if err := s.settle(ctx); err != nil {
 		t.Fatal(err)
 	}
-	end, err := after(ctx, s.conn, readHost(), readHeap())
+	end, err := after(ctx, s, readHost(), readHeap())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func TestSnapshotSeesWork(t *testing.T) {
 	if _, err := s.conn.Exec(ctx, `CHECKPOINT`); err != nil {
 		t.Fatal(err)
 	}
-	if end, err = after(ctx, s.conn, readHost(), readHeap()); err != nil {
+	if end, err = after(ctx, s, readHost(), readHeap()); err != nil {
 		t.Fatal(err)
 	}
 	if got := between(start, end).contamination(time.Second); len(got) == 0 || got[0] != "checkpoint" {

@@ -123,7 +123,7 @@ func TestTurnsShareTheServer(t *testing.T) {
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	source := second.sources[10]
+	source := second.sources[events(10).database]
 	if err := source.Reset(t.Context()); err != nil {
 		t.Errorf("the first to end took the databases along: %v", err)
 	}
