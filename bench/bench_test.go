@@ -84,6 +84,27 @@ func BenchmarkPeer(b *testing.B) {
 	}
 }
 
+// BenchmarkNetwork moves the rows as BenchmarkPipeline does, with a slower line
+// between the pipeline and the server.
+func BenchmarkNetwork(b *testing.B) {
+	if listed(b, lab.Grid.Links) {
+		return
+	}
+	env := require(b)
+	for _, c := range env.Grid.Links() {
+		b.Run(c.Sub(), func(b *testing.B) {
+			trial, done, err := env.NetworkTrial(b.Context(), c)
+			if err != nil {
+				b.Fatal(err)
+			}
+			env.Measure(b, trial)
+			if err := done(); err != nil {
+				b.Error(err)
+			}
+		})
+	}
+}
+
 // BenchmarkSource reads the rows into Arrow batches and drops them.
 func BenchmarkSource(b *testing.B) {
 	if listed(b, lab.Grid.Sources) {

@@ -27,6 +27,7 @@ var families = map[string][]string{
 	"PipelineCold": {"rows", "load", "compression", "cache"},
 	"Floor":        {"rows", "load", "via"},
 	"Peer":         {"rows", "via"},
+	"Network":      {"rows", "load", "compression", "network"},
 	"Source":       {"rows"},
 	"Dest":         {"rows", "load"},
 	"Workload":     {"workload", "rows", "load"},

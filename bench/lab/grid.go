@@ -13,6 +13,7 @@ type Grid struct {
 	Rows         []int
 	Loads        []string // "insert", "copy"
 	Compressions []string // "none", "lz4", "zstd"
+	Networks     []string // of BenchmarkNetwork, as [ParseNetwork] reads them; nil for the usual few
 	Runtime      string   // "compiled", "interpreted", "native"
 	AllMetrics   bool     // report every metric, not only the default ones
 	// Warmups is the number of untimed runs before the timed ones, from 1 to 3.
@@ -67,6 +68,10 @@ func GridFromEnv(lookup func(string) (string, bool)) (Grid, error) {
 	read("BENCH_COMPRESSION", func(values []string) error {
 		g.Compressions = values
 		return oneOf(values, "none", "lz4", "zstd")
+	})
+	read("BENCH_NETWORK", func(values []string) error {
+		g.Networks = values
+		return networks(values)
 	})
 	read("BENCH_RUNTIME", func(values []string) error {
 		if len(values) != 1 {
@@ -168,6 +173,25 @@ func (g Grid) Peers() []Case {
 	return cases
 }
 
+// Links returns the cases of BenchmarkNetwork, for the most rows: a line's delay
+// is to be seen against work. By default they are few, because a slow line takes
+// its time; with networks of one's own choice every codec has its turn.
+func (g Grid) Links() []Case {
+	networks, compressions := g.Networks, g.Compressions
+	if networks == nil {
+		networks, compressions = []string{"rtt0", "rtt5", "1gbit"}, compressions[:1]
+	}
+	var cases []Case
+	for _, load := range g.Loads {
+		for _, compression := range compressions {
+			for _, network := range networks {
+				cases = append(cases, NewCase("Network", strconv.Itoa(slices.Max(g.Rows)), load, compression, network))
+			}
+		}
+	}
+	return cases
+}
+
 // Sources returns the cases of BenchmarkSource.
 func (g Grid) Sources() []Case {
 	var cases []Case
@@ -233,6 +257,6 @@ func (g Grid) HostCalls() []Case {
 
 // All returns every case of the suite, in the order it runs them.
 func (g Grid) All() []Case {
-	return slices.Concat(g.Pipelines(), g.Colds(), g.Floors(), g.Peers(), g.Sources(), g.Dests(), g.Workloads(), g.Codecs(),
+	return slices.Concat(g.Pipelines(), g.Colds(), g.Floors(), g.Peers(), g.Sources(), g.Dests(), g.Workloads(), g.Links(), g.Codecs(),
 		g.HostCalls(), g.ModuleLoads(), g.Calibrations())
 }
