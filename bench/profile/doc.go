@@ -5,9 +5,9 @@
 //     label; its background workers are left out (gc-cpu-ns/op counts them).
 //  2. [Program.Record] does the same for heap, locks or waiting. They know no labels, so the suite itself records them during
 //     timed runs only (BENCH_PROFILE=timed), each kind in a process of its own.
-//  3. [Server.Watch] adds what perf sees of the database server's backends meanwhile, [Guests] that of compiled guests.
+//  3. [Observer] adds what perf sees meanwhile: the database server's backends, and the functions of compiled guests.
 //  4. [CPU.Tree] and [Tree] give the trees that package flame draws: by stage, host and guest apart, in units a row.
-//  5. [Compare] does the first step for two programs in turn and lays the trees over one another.
+//  5. [Compare] does the first step for two programs in turn and lays one tree over the other.
 //
 // Profiles are never taken of runs whose time counts, and no time measured here counts for anything.
 package profile

@@ -48,7 +48,7 @@ func (o Observer) Observe(ctx context.Context, p Program, c lab.Case, n int) (*O
 		return nil, err
 	}
 	if len(cpu.Profile.Sample) == 0 {
-		return nil, fmt.Errorf("%w: %d runs of %s took less than the profiler's hundredth of a second: ask for more rows", ErrEmpty, n, c)
+		return nil, fmt.Errorf("%w: %d runs of %s took less than the profiler's hundredth of a second: ask for more rows or runs", ErrEmpty, n, c)
 	}
 
 	if o.Guests != "" && clientErr == nil {

@@ -104,7 +104,7 @@ func TestObserveWithoutPerf(t *testing.T) {
 		t.Fatal(err)
 	}
 	idle = program(t, regexp.MustCompile(`cp '.*?'`).ReplaceAllString(string(text), "cp '"+empty+"'"))
-	if _, err := (Observer{}).Observe(t.Context(), idle, smallCase, 1); !errors.Is(err, ErrEmpty) || !strings.Contains(err.Error(), "more rows") {
+	if _, err := (Observer{}).Observe(t.Context(), idle, smallCase, 1); !errors.Is(err, ErrEmpty) || !strings.Contains(err.Error(), "more rows or runs") {
 		t.Errorf("no samples: %v", err)
 	}
 	if _, err := Compare(t.Context(), Version{"old", idle}, Version{"new", idle}, smallCase, 1); !errors.Is(err, ErrEmpty) || !strings.Contains(err.Error(), "old") {

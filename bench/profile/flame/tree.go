@@ -29,15 +29,8 @@ const (
 	Database      // the database server
 )
 
+// kindNames are the legend's words.
 var kindNames = [...]string{"group", "host", "guest", "library", "Go runtime", "kernel", "Postgres"}
-
-// String returns the legend's word.
-func (k Kind) String() string {
-	if int(k) < len(kindNames) {
-		return kindNames[k]
-	}
-	return "unknown"
-}
 
 // Tree is a frame with all that was called from it. The zero value is an empty tree; its own name is the graph's root.
 type Tree struct {
