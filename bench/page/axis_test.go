@@ -42,6 +42,18 @@ func TestTicksInUnits(t *testing.T) {
 	}
 }
 
+func TestThinned(t *testing.T) {
+	e := extent{}
+	e.add(0, 1000)
+	name := func(v float64) string { return fmt.Sprintf("%.0f of a long unit", v) }
+	for width, want := range map[float64]string{100: "[0]", 400: "[0 500 1000]", 2000: "[0 250 500 750 1000]"} {
+		a := e.axis(0, width, 5)
+		if got := fmt.Sprint(thinned(a.ticks, a, name)); got != want {
+			t.Errorf("%v units have ticks %s, want %s", width, got, want)
+		}
+	}
+}
+
 func TestAxisStaysInside(t *testing.T) {
 	e := extent{}
 	e.add(1, 2)

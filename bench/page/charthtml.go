@@ -1,6 +1,7 @@
 package page
 
 import (
+	"math"
 	"strings"
 	"unicode/utf8"
 )
@@ -178,16 +179,20 @@ func (c Chart) open(w *writer, height float64) {
 	w.put("<svg class=\"plot\" viewBox=\"0 0 %v %v\" role=\"img\" aria-label=\"%s\">\n", chartWidth, height, c.Title)
 }
 
-// thinned leaves out ticks whose labels would touch.
+// thinned leaves out ticks whose labels would touch: every second, or two of three, and so on.
 func thinned(ticks []float64, a axis, format func(float64) string) []float64 {
-	var kept []float64
-	end := -1e9
-	for _, t := range ticks {
-		half := wide(format(t)) / 2
-		if at := a.at(t); at-half > end+8 {
-			kept = append(kept, t)
+	for every := 1; every < len(ticks); every++ {
+		var kept []float64
+		fits, end := true, math.Inf(-1)
+		for i := 0; i < len(ticks); i += every {
+			at, half := a.at(ticks[i]), wide(format(ticks[i]))/2
+			fits = fits && at-half > end+6
 			end = at + half
+			kept = append(kept, ticks[i])
+		}
+		if fits {
+			return kept
 		}
 	}
-	return kept
+	return ticks[:min(len(ticks), 1)]
 }
