@@ -75,6 +75,7 @@ func history(ctx context.Context, repo *refs.Repo, o *Options) (ends [2]refs.Ref
 // prepare builds both ends and makes sure that they have the case.
 func (s *search) prepare(ctx context.Context, session *compare.Session, ends [2]refs.Ref) error {
 	var has [2]bool
+	var like []string
 	for i, commit := range []int{0, len(s.commits) - 1} {
 		program, err := session.Build(ctx, ends[i])
 		if err != nil {
@@ -86,11 +87,17 @@ func (s *search) prepare(ctx context.Context, session *compare.Session, ends [2]
 			return err
 		}
 		has[i] = slices.Contains(cases, s.options.Case)
+		for _, c := range cases {
+			like = append(like, string(c))
+		}
 	}
 	switch {
 	case !has[0] && !has[1]:
-		return fmt.Errorf("%w: neither %s nor %s has the case %s; compare -json, or BENCH_LIST=1 go test -bench=. ./bench, lists what there is",
-			compare.ErrUsage, ends[0], ends[1], s.options.Case)
+		hint := "BENCH_LIST=1 go test -run='^$' -bench=. ./bench lists what there is"
+		if slices.Sort(like); len(like) > 0 {
+			hint = "there is " + strings.Join(slices.Compact(like), ", ")
+		}
+		return fmt.Errorf("%w: neither %s nor %s has the case %s; %s", compare.ErrUsage, ends[0], ends[1], s.options.Case, hint)
 	case !has[0]:
 		return fmt.Errorf("%w: %s does not have the case %s, %s does: choose a later good commit", compare.ErrNothing, ends[0], s.options.Case, ends[1])
 	case !has[1]:

@@ -195,6 +195,8 @@ func TestRunRefuses(t *testing.T) {
 		{"the wrong way round", "main", "main~1", nil, refs.ErrNotAncestor, 2, "other way round"},
 		{"side by side", "broken", "renamed", nil, refs.ErrNotAncestor, 2, "latest common commit"},
 		{"an unknown case", "main~1", "main", func(o *Options) { o.Case = "Pipeline/rows=11/load=copy" }, compare.ErrUsage, 2, "neither main~1"},
+		{"half a case", "main~1", "main", func(o *Options) { o.Case = "Pipeline/rows=10" }, compare.ErrUsage, 2,
+			"; there is Pipeline/rows=10/load=copy, Pipeline/rows=10/load=insert"},
 		{"a case that came later", "main", "renamed", func(o *Options) { o.Case = "Pipeline/rows=20/load=copy" }, compare.ErrNothing, 1, "a later good"},
 		{"a case that went", "main", "renamed", nil, compare.ErrNothing, 1, "an earlier bad"},
 		{"a bad commit that does not build", "main", "broken", nil, nil, 1, "undefined: missing"},
