@@ -33,7 +33,7 @@ With --trace a file tells when everything happened: open it in chrome://tracing
 or at https://ui.perfetto.dev. It is written also when the run fails.
 
 With --tap a file keeps the rows as the destination was given them, in the Arrow
-IPC file format (Feather V2), which every Arrow library reads. It is there once
+IPC file format (Feather V2), which Arrow libraries open. It is there once
 the stream was committed. Of several streams each has a file STREAM.arrow in the
 folder that is named.`,
 		Args: pipelineArg(1),

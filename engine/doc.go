@@ -26,6 +26,10 @@
 //  10. Each stage's clock, counters and metrics become a [Result]; one table of
 //     accessors ([Metrics]) turns it into text, JSON and benchmark metrics.
 //
+// [RunOptions] let others watch: Progress is told where the stages are, Trace when
+// each of them did what ([tracing.go], package trace), and Tap is given what the
+// destination is given, which package arrowfile makes a file of.
+//
 // # Who closes what
 //
 // A stage that finished its run closes the link behind it; a stage that failed
