@@ -58,6 +58,11 @@ func (o Observer) Observe(ctx context.Context, p Program, c lab.Case, n int) (*O
 		result.Notes = append(result.Notes, "The guests' functions have no names: "+clientErr.Error()+".")
 	}
 	result.CPU, result.Tree = cpu, cpu.Tree()
+	if cpu.Process > 0 {
+		cpu.AddUnlabelled(result.Tree)
+	} else {
+		result.Notes = append(result.Notes, "What has no label is not in it, such as background garbage collection: the suite does not tell the process's clock.")
+	}
 	if serverErr == nil {
 		cpu.AddDatabase(result.Tree, servers)
 	}
@@ -68,10 +73,6 @@ func (o Observer) Observe(ctx context.Context, p Program, c lab.Case, n int) (*O
 		result.Notes = append(result.Notes, "The server's backends are not in it: they do not run on this machine.")
 	case o.Perf == nil:
 		result.Notes = append(result.Notes, fmt.Sprintf("The server's backends are not in it: %v.", o.NoPerf))
-	}
-	if cpu.Process > 0 {
-		result.Notes = append(result.Notes, fmt.Sprintf("This process used %.0f ns/row by its own clock. What is missing here has no label (Go's background "+
-			"garbage collection, looking for work) or fell between samples.", cpu.Process))
 	}
 	return &result, nil
 }

@@ -25,7 +25,8 @@ const (
 	guestGroup    = "guest"
 	compiledGuest = "compiled guest"
 	databaseGroup = "Postgres"
-	engineGroup   = "engine" // timed, and of no stage
+	engineGroup   = "engine"   // timed, and of no stage
+	unlabelled    = "no label" // this process, and of nobody
 )
 
 // Tree returns the profile's timed runs in nanoseconds of CPU a row: stages, in each the host and the guest apart, then calls.
@@ -59,8 +60,10 @@ func rank(stage string) int {
 		return 2
 	case engineGroup:
 		return 3
-	case databaseGroup:
+	case unlabelled:
 		return 4
+	case databaseGroup:
+		return 5
 	}
 	return 1
 }
@@ -160,6 +163,13 @@ func kindOf(name string) flame.Kind {
 		return flame.Runtime
 	}
 	return flame.Library
+}
+
+// AddUnlabelled adds to c's tree what the process used by its own clock beyond what carries a label. Its calls are in the
+// process's profile, but nothing tells those of timed runs from others.
+func (c *CPU) AddUnlabelled(t *flame.Tree) {
+	t.Add(c.Process-t.Value, flame.Frame{Name: unlabelled, Full: "this process's time without a label, by its own clock", Rank: rank(unlabelled)},
+		flame.Frame{Name: "Go runtime", Full: "looking for work, and background garbage collection", Kind: flame.Runtime})
 }
 
 // Share is what one part of a run costs.
