@@ -127,10 +127,17 @@ func samples(r *compare.Report, c compare.Case, unit string, v *compare.Verdict)
 	if repeated.Points != nil {
 		strip.Series = append(strip.Series, repeated)
 	}
+	least, most := math.Inf(1), 0.0
 	for _, s := range strip.Series {
 		for _, p := range s.Points {
-			strip.YUnit = max(strip.YUnit, step(unit, p.Y))
+			least, most = min(least, p.Y), max(most, p.Y)
 		}
+	}
+	strip.YUnit = step(unit, most)
+	// One run that met a pause of the machine should not press all others flat.
+	if least > 0 && most > 4*least {
+		strip.YLog = true
+		strip.YLabel += ", logarithmic"
 	}
 	if v != nil {
 		for _, m := range v.Modes {

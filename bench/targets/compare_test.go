@@ -169,6 +169,9 @@ func TestCompareCommits(t *testing.T) {
 				t.Errorf("nothing matches %s in\n%.2000s", want, text)
 			}
 		}
+		if strings.Contains(text, "regressed Pipeline/") && !strings.Contains(text, "What changed in Pipeline/rows=3000/load=copy/compression=none") {
+			t.Error("there is no flame graph of the slower case")
+		}
 	})
 
 	// The plain tools, without any of ours.
@@ -228,6 +231,25 @@ func TestCompareRefusesBeforeItBuilds(t *testing.T) {
 	}
 	if stdout.Len()+stderr.Len() > 0 {
 		t.Errorf("something was started: %s%s", stdout, stderr)
+	}
+}
+
+// A flame graph is drawn of the worst confirmed change of a pipeline's time, and of nothing else.
+func TestDrawable(t *testing.T) {
+	v := func(c compare.Case, unit string, o compare.Outcome, change compare.Number) *compare.Verdict {
+		return &compare.Verdict{Case: c, Unit: unit, Outcome: o, Change: compare.Change{Estimate: change}}
+	}
+	none := []*compare.Verdict{v("Floor/rows=1", "sec/op", compare.Regressed, 2), v("Pipeline/rows=1", "B/op", compare.Regressed, 2), v("Pipeline/rows=1", "sec/op", compare.Inconclusive, 2)}
+	if got := drawable(&compare.Report{Verdicts: none}); got != nil {
+		t.Errorf("%v, want none", got.Case)
+	}
+	faster := v("Pipeline/rows=2", "sec/op", compare.Improved, -0.5)
+	if got := drawable(&compare.Report{Verdicts: append(none, faster)}); got != faster {
+		t.Errorf("%v, want the faster one", got)
+	}
+	worst := v("Pipeline/rows=3", "cpu-sec/op", compare.Regressed, 0.3)
+	if got := drawable(&compare.Report{Verdicts: append(none, faster, v("Pipeline/rows=4", "sec/op", compare.Regressed, 0.1), worst)}); got != worst {
+		t.Errorf("%v, want the slowest one", got)
 	}
 }
 

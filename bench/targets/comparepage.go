@@ -1,7 +1,12 @@
 package targets
 
 import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/rapidbyte-go/rapidbyte/bench/compare"
 	"github.com/rapidbyte-go/rapidbyte/bench/page"
@@ -25,7 +30,7 @@ func (o *CompareOptions) checkPage() error {
 
 // writePage writes the page about a comparison among its files in dir, unless that
 // is "", and where the user wants it.
-func (o *CompareOptions) writePage(dir string, r *compare.Report, benchstat string) error {
+func (o *CompareOptions) writePage(dir string, r *compare.Report, benchstat string, flames []page.Figure) error {
 	var paths []string
 	if dir != "" {
 		paths = append(paths, filepath.Join(dir, pageFile))
@@ -34,9 +39,52 @@ func (o *CompareOptions) writePage(dir string, r *compare.Report, benchstat stri
 		paths = append(paths, *o.HTML)
 	}
 	for _, path := range paths {
-		if err := page.WriteFile(path, report.Compared(r, report.Extras{Benchstat: benchstat})); err != nil {
+		if err := page.WriteFile(path, report.Compared(r, report.Extras{Benchstat: benchstat, Figures: flames})); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// flames draws what head changed in the case with the largest confirmed change of
+// time, for a page that was asked for. A comparison is worth no less without: what
+// prevents it is said, and no more.
+func (r *Repo) flames(ctx context.Context, base, head string, c *compare.Report, o CompareOptions) []page.Figure {
+	v := drawable(c)
+	if o.HTML == nil || v == nil {
+		return nil
+	}
+	fmt.Fprintf(r.Stderr, "drawing what changed in %s\n", v.Case)
+	path, err := r.bisected(ctx, base, head, v.Case)
+	if err == nil && path == "" {
+		return nil // equal code, by force
+	}
+	var svg []byte
+	if err == nil {
+		svg, err = os.ReadFile(path)
+	}
+	if err != nil {
+		fmt.Fprintf(r.Stderr, "no flame graph: %v\n", err)
+		return nil
+	}
+	return []page.Figure{{Title: fmt.Sprintf("What changed in %s", v.Case), SVG: svg,
+		Note: "CPU time of a row; its profiles are beside " + filepath.Base(path) + "."}}
+}
+
+// drawable returns the confirmed change of time that a flame graph can explain, the
+// largest of the worse ones first, nil if there is none.
+func drawable(c *compare.Report) *compare.Verdict {
+	var all []*compare.Verdict
+	for _, v := range c.Verdicts {
+		confirmed := v.Outcome == compare.Regressed || v.Outcome == compare.Improved
+		if confirmed && v.Case.Family() == "Pipeline" && (v.Unit == "sec/op" || v.Unit == "cpu-sec/op") {
+			all = append(all, v)
+		}
+	}
+	if all == nil {
+		return nil
+	}
+	return slices.MinFunc(all, func(a, b *compare.Verdict) int {
+		return cmp.Or(cmp.Compare(b.Outcome, a.Outcome), cmp.Compare(b.Change.Estimate, a.Change.Estimate))
+	})
 }
