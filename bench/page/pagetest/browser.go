@@ -100,10 +100,9 @@ func address(path string) string {
 func flags(options []Option) []string {
 	all := []string{"--headless", "--disable-gpu", "--no-first-run", "--no-default-browser-check", "--disable-extensions",
 		"--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage", "--enable-logging=stderr",
-		"--virtual-time-budget=3000"}
-	if os.Geteuid() == 0 {
-		all = append(all, "--no-sandbox") // which root cannot have
-	}
+		"--virtual-time-budget=3000",
+		// Root and many containers cannot have a sandbox, and the pages are our own.
+		"--no-sandbox"}
 	for _, o := range options {
 		all = append(all, string(o))
 	}
