@@ -115,7 +115,7 @@ func (t Table) scale(column int) float64 {
 	if !any {
 		return 0
 	}
-	return min(niceCeil(max(1.15*reach, 0.001)), 1)
+	return min(niceCeil(max(1.15*reach, 0.001)), 5)
 }
 
 // niceCeil rounds up to 1, 2 or 5 times a power of ten.
