@@ -17,7 +17,11 @@ const (
 )
 
 const (
-	maxParameters = 65535
+	// insertParameters bounds the parameters of one statement. The protocol takes
+	// 65535, but past some thousands a statement costs the server more for each:
+	// rows of 200 columns take it a quarter longer 250 at a time than 20 at a
+	// time. A row never has more: tables have 1600 columns at most.
+	insertParameters = 4000
 	// insertRows bounds the rows of one statement. Fewer show the cost of a
 	// statement; more gain nothing, and their SQL text and plan, made anew for
 	// every stream, begin to cost small streams a noticeable part of their time.
@@ -65,7 +69,7 @@ func newInsertLoader(d *destination, t *destTable, s *arrowipc.Schema) *insertLo
 		table:        t,
 		encoder:      newEncoder(s, t.types(), bindPrefix, d.host.Yield),
 		out:          output{buf: make([]byte, loadBuffer)},
-		perStatement: min(insertRows, maxParameters/len(t.columns)),
+		perStatement: min(insertRows, insertParameters/len(t.columns)),
 	}
 }
 

@@ -115,6 +115,26 @@ func TestInsertAllocatesNothing(t *testing.T) {
 	}
 }
 
+// TestInsertStatementSize holds statements to the parameters that are worth
+// their while, with a whole row in each.
+func TestInsertStatementSize(t *testing.T) {
+	h := sdk.NewHost(newTestHost(abi.RoleDestination, nil, nil))
+	for _, tt := range []struct{ columns, rows int }{{1, 250}, {16, 250}, {17, 235}, {200, 20}, {1600, 2}} {
+		columns := make([]destColumn, tt.columns)
+		for i := range columns {
+			columns[i].typ, _ = typeByName("integer")
+		}
+		s := &arrowipc.Schema{Fields: make([]arrowipc.Field, tt.columns)}
+		for i := range s.Fields {
+			s.Fields[i].Type = arrowipc.Int32
+		}
+		l := newInsertLoader(&destination{host: h}, &destTable{columns: columns}, s)
+		if l.perStatement != tt.rows {
+			t.Errorf("of %d columns a statement has %d rows, want %d", tt.columns, l.perStatement, tt.rows)
+		}
+	}
+}
+
 // TestCheckpointDue covers the clock, which the tests on a server do not wait
 // for.
 func TestCheckpointDue(t *testing.T) {
