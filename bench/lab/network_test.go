@@ -106,7 +106,13 @@ func TestCopyPaysNoRoundTripPerBatch(t *testing.T) {
 	if n != 1 || m < 10 {
 		t.Fatalf("the streams have %v and %v batches, want 1 and 10 or more", n, m)
 	}
-	if len(one) != 2 || !slices.Equal(one, many) {
-		t.Errorf("the connections waited %v times for 1 batch and %v times for %v", one, many, m)
+	if len(one) != 2 || len(many) != 2 {
+		t.Fatalf("there were %d and %d connections, want 2", len(one), len(many))
+	}
+	// Equal but for a word too many of either side, far from one for each batch.
+	for i := range one {
+		if many[i] > one[i]+2 {
+			t.Errorf("the connections waited %v times for 1 batch and %v times for %v", one, many, m)
+		}
 	}
 }

@@ -29,9 +29,10 @@ const (
 	// insertBytes bounds the parameters of one statement, which the server holds
 	// in memory twice. Rows so large cost much more than a statement does.
 	insertBytes = 1 << 20
-	// maxUnanswered is how many writes may be under way: the server works on one
-	// while the next waits for it.
-	maxUnanswered = 2
+	// maxUnanswered is how many writes may be without an answer before the next
+	// one. With that one they are 4 MiB, about what TCP has under way at most: a
+	// server that is far away does not run dry while its answers travel.
+	maxUnanswered = 7
 )
 
 // insertLoader writes rows with prepared INSERT statements of many rows and
@@ -154,6 +155,7 @@ func (l *insertLoader) flush() error {
 	}
 	out.n = 0
 	l.unanswered++
+	l.d.wire.sent = false // its answer is not waited for
 
 	for {
 		typ, body, ok, err := l.d.wire.poll()
@@ -221,6 +223,8 @@ func (l *insertLoader) finish(last bool) error {
 		if err := l.flush(); err != nil {
 			return err
 		}
+		// The one that is waited for, though its answer may be there by chance.
+		l.d.wire.roundTrips++
 	}
 	if err := l.wait(0); err != nil {
 		return err
