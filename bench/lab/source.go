@@ -138,11 +138,7 @@ func (s *Source) Reset(ctx context.Context) error {
 // says what is wrong.
 func (s *Source) Verify(ctx context.Context, full bool) error {
 	if full {
-		got, err := ChecksumOf(ctx, s.conn, destSchema, s.Name)
-		if err != nil {
-			return err
-		}
-		return s.Sum.Compare(got)
+		return s.check(ctx, s.conn, destSchema)
 	}
 	var rows int64
 	err := s.conn.QueryRow(ctx, `SELECT count(*) FROM `+s.dest()).Scan(&rows)

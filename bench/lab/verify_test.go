@@ -67,6 +67,23 @@ func TestVerifyCatches(t *testing.T) {
 }
 
 // NULL and empty, and values whose texts could run into each other.
+// Rows that others changed in the source are not the fault of what is measured.
+func TestVerifyOfAChangedSource(t *testing.T) {
+	s := openSource(t, openEnv(t), 20)
+	tx, err := s.conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(t.Context())
+	if _, err := tx.Exec(t.Context(), `UPDATE public.bench_events SET amount = amount + 1 WHERE id = 5;
+		INSERT INTO raw.bench_events SELECT * FROM public.bench_events`); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Verify(t.Context(), true); err == nil || errors.Is(err, ErrWrongData) || !strings.Contains(err.Error(), "somebody else changed the source") {
+		t.Errorf("a changed source gives %v", err)
+	}
+}
+
 func TestChecksumTellsApart(t *testing.T) {
 	ctx := t.Context()
 	dsn := pgtest.Shared(t).NewDatabase(t)
@@ -84,7 +101,7 @@ func TestChecksumTellsApart(t *testing.T) {
 		if _, err := conn.Exec(ctx, `DROP TABLE IF EXISTS "T 1"; CREATE TABLE "T 1" (x text, "select" text); INSERT INTO "T 1" VALUES `+values); err != nil {
 			t.Fatal(err)
 		}
-		c, err := ChecksumOf(ctx, conn, "public", "T 1")
+		c, err := checksum(ctx, conn, "public", "T 1", true)
 		if err != nil {
 			t.Fatal(err)
 		}

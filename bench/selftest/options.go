@@ -15,9 +15,9 @@ import (
 )
 
 // Options says what to prove, and how long it may take. The zero value proves everything about the working tree, which
-// takes some hours; it needs a Server.
+// takes about an hour; it needs a Server.
 type Options struct {
-	// Trials is how often equal code is compared, and five times as often as each plant of each size is. 0 is 20.
+	// Trials is how often equal code is compared, and seven times as often as each plant of each size is. 0 is 20.
 	Trials int
 	// Rows, Load and Compression name the case. Zero values are 100000, copy and lz4: a case long enough for 2 ms not to
 	// matter.

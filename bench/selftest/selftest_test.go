@@ -138,7 +138,7 @@ func status(t *testing.T, r *Report, text string) Status {
 }
 
 func TestPromisesAreKept(t *testing.T) {
-	r := trials(t, Options{Trials: 11}, nil)
+	r := trials(t, Options{Trials: 15}, nil)
 	for _, p := range r.Promises {
 		if p.Status != Kept {
 			t.Errorf("%s: %s: %s", p.Status, p.Text, p.Why)
@@ -147,7 +147,7 @@ func TestPromisesAreKept(t *testing.T) {
 	if len(r.Promises) != 6 || r.Exit() != compare.ExitOK || !r.Idle {
 		t.Errorf("%d promises, exit code %d, idle %v", len(r.Promises), r.Exit(), r.Idle)
 	}
-	if want := 3 + 4 + 11 + 4*3*3; len(r.Trials) != want {
+	if want := 3 + 4 + 15 + 4*3*3; len(r.Trials) != want {
 		t.Errorf("%d trials, want %d", len(r.Trials), want)
 	}
 	for _, rate := range r.Rates {

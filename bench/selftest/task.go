@@ -17,7 +17,7 @@ type task struct {
 
 // perPlant is how many comparisons of equal code there are for each trial of a plant: false alarms are rarer than finds, and
 // there is one kind of them.
-const perPlant = 5
+const perPlant = 7
 
 // tasks returns the trials in their order: what is certain first, since it takes seconds, then rounds in which everything
 // has its turn. Wherever a budget ends them, all have been tried about as often.
