@@ -1,5 +1,6 @@
-// Package report writes what people read: from records of
-// [github.com/rapidbyte-go/rapidbyte/bench/history], tables.
+// Package report writes what people read: tables and pages from records of
+// [github.com/rapidbyte-go/rapidbyte/bench/history], and pages about comparisons
+// of [github.com/rapidbyte-go/rapidbyte/bench/compare].
 package report
 
 import (
