@@ -80,6 +80,9 @@ func (s *search) whole(ctx context.Context) (bool, error) {
 		}
 		s.report.Config, s.report.Warnings = report.Config, report.Warnings
 		v, doubt, err := s.choose(report)
+		if reason := disturbed(report, s.options.Case); reason != "" {
+			v, doubt, err = &compare.Verdict{Case: s.options.Case, Unit: s.units[0], Reason: reason}, true, nil
+		}
 		if err != nil {
 			return false, err
 		}
@@ -179,6 +182,10 @@ func (s *search) ask(ctx context.Context, q Question) (Answer, error) {
 	if err != nil {
 		return Unsure, err
 	}
+	if reason := disturbed(report, s.options.Case); reason != "" {
+		s.step(q, Unsure, nil, reason)
+		return Unsure, nil
+	}
 	v := find(report, s.options.Case, s.report.Unit)
 	if v == nil {
 		s.step(q, Unusable, nil, "it does not measure "+s.report.Unit)
@@ -190,6 +197,18 @@ func (s *search) ask(ctx context.Context, q Question) (Answer, error) {
 		s.judged = append(s.judged, judged{q.Commit, program, answer, v})
 	}
 	return answer, nil
+}
+
+// disturbed says so if something disturbed every pair of the case, "" otherwise. There is no verdict then.
+func disturbed(r *compare.Report, c compare.Case) string {
+	for _, block := range r.Blocks {
+		for _, series := range block.Series {
+			if series.Case == c && len(series.Pairs) == 0 && len(series.Repeated) > 0 {
+				return fmt.Sprintf("the machine was disturbed in all of %d pairs", len(series.Repeated))
+			}
+		}
+	}
+	return ""
 }
 
 // program builds a commit.

@@ -33,6 +33,7 @@ type fake struct {
 	measured []string
 	each     time.Duration // that a process takes; only in a bubble of made-up time
 	noisy    func(n int) float64
+	busy     func(n int) bool // whether something else disturbs the n-th comparison
 }
 
 func (f *fake) resolve(_ context.Context, ref refs.Ref) (refs.Ref, error) {
@@ -93,8 +94,12 @@ func (m *machine) run(_ context.Context, t compare.Turn) (*compare.Process, erro
 	units := benchfmt.UnitMetadataMap{}
 	key := benchfmt.UnitMetadataKey{Unit: "calls/op", Key: "assume"}
 	units[key] = &benchfmt.UnitMetadata{UnitMetadataKey: key, Value: "exact"}
+	var contaminated []string
+	if m.busy != nil && m.busy(len(m.measured)) {
+		contaminated = []string{"steal"}
+	}
 	return &compare.Process{
-		Case: t.Case, Config: map[string]string{"machine": "fake"}, Units: units,
+		Contaminated: contaminated, Case: t.Case, Config: map[string]string{"machine": "fake"}, Units: units,
 		Values: map[string][]float64{"sec/op": {sec}, "cpu-sec/op": {sec / 2}, "calls/op": {c.calls}},
 	}, nil
 }
@@ -229,6 +234,23 @@ func TestMeasuresAgain(t *testing.T) {
 		if got := o.compare(nil, 0, attempt+1).Rounds; got != want {
 			t.Errorf("attempt %d has %d rounds, want %d", attempt+1, got, want)
 		}
+	}
+}
+
+// A machine that is never quiet leaves everything undecided, and one that is so for a while does no harm.
+func TestDisturbed(t *testing.T) {
+	f := &fake{commits: ten(4, 0.3), noise: 0.01, busy: func(int) bool { return true }}
+	r, err := f.run(t, Options{})
+	if err != nil || r.Exit() != compare.ExitInconclusive || !strings.Contains(r.Steps[0].Reason, "disturbed in all of") {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	var text strings.Builder
+	if err := r.WriteText(&text); err != nil || !strings.Contains(text.String(), "it is not certain") {
+		t.Errorf("%v\n%s", err, &text)
+	}
+	f = &fake{commits: ten(4, 0.3), noise: 0.01, busy: func(n int) bool { return n == 1 || n == 3 }}
+	if r, err = f.run(t, Options{}); err != nil || r.Exit() != compare.ExitRegressed || r.Found.Commit != "4" {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
 

@@ -42,8 +42,8 @@ func (r *Report) WriteText(w io.Writer) error {
 		}
 	default:
 		fmt.Fprintf(&s, "%s\n", r.Why)
-		if r.Whole != nil {
-			fmt.Fprintf(&s, "  %s: %s\n", r.Whole.Unit, effect(r.Whole))
+		if v := r.Whole; v != nil && v.Change.Pairs > 0 {
+			fmt.Fprintf(&s, "  %s: %s\n", v.Unit, effect(v))
 		}
 	}
 	_, err := io.WriteString(w, s.String())

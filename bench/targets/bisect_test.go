@@ -3,8 +3,10 @@
 package targets
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -41,12 +43,16 @@ func TestBisectCommits(t *testing.T) {
 	code, out, problems := c.mage(t, "bisect", "ten~10", "ten", "-case=Pipeline/rows=300/load=copy/compression=none",
 		"-unit=sec/op", "-rounds=6", "-json")
 	t.Logf("took %v", time.Since(started))
+	if code == int(compare.ExitInconclusive) && strings.Contains(out, "the machine was disturbed") {
+		t.Skip("the machine is too busy to find anything, and the search says so")
+	}
 	if code != int(compare.ExitRegressed) {
 		t.Fatalf("exit code %d, want %d", code, compare.ExitRegressed)
 	}
 	var report struct {
 		Commits       int
 		Found, Before *compare.Version
+		FlameGraph    string `json:"flame_graph"`
 		Steps         []struct{ Subject, Answer, Reason string }
 		Effect        *struct {
 			Change      struct{ Lo float64 }
@@ -61,6 +67,9 @@ func TestBisectCommits(t *testing.T) {
 	}
 	if e := report.Effect; e == nil || e.Change.Lo < 0.3 || e.Explanation == nil || e.Explanation.Parts[0].Name() != "source guest" {
 		t.Errorf("its effect is %+v", e)
+	}
+	if graph, err := os.ReadFile(report.FlameGraph); err != nil || !bytes.Contains(graph, []byte("<svg")) {
+		t.Errorf("no differential flame graph at %q: %v", report.FlameGraph, err)
 	}
 	steps := fmt.Sprint(report.Steps)
 	for _, want := range []string{"{commit-5 fast", "{commit-7 unusable", "{commit-8 slow the code of ten (", "only comments and line numbers changed"} {
