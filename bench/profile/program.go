@@ -87,7 +87,7 @@ func (p Program) CPU(ctx context.Context, c lab.Case, n int) (*CPU, error) {
 	}
 	defer os.RemoveAll(dir)
 	file, samples := filepath.Join(dir, "cpu"), filepath.Join(dir, "samples")
-	if err := p.run(ctx, c, n, []string{"BENCH_SAMPLES=" + samples}, "-test.cpuprofile="+file); err != nil {
+	if err := p.run(ctx, c, n, []string{"BENCH_SAMPLES=" + samples, "TMPDIR=" + dir}, "-test.cpuprofile="+file); err != nil {
 		return nil, err
 	}
 	whole, err := read(file)
@@ -107,13 +107,14 @@ func (p Program) Record(ctx context.Context, c lab.Case, kind Kind, n int) (*pro
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, string(kind))
 	flag := map[Kind]string{Heap: "mem", Mutex: "mutex", Block: "block"}[kind]
-	if err := p.run(ctx, c, n, []string{"BENCH_PROFILE=timed"}, "-test."+flag+"profile="+file); err != nil {
+	if err := p.run(ctx, c, n, []string{"BENCH_PROFILE=timed", "TMPDIR=" + dir}, "-test."+flag+"profile="+file); err != nil {
 		return nil, err
 	}
 	return read(file)
 }
 
-// run measures one case in a process of its own. What it prints is of interest only if it fails.
+// run measures one case in a process of its own. What it prints is of interest only if it fails. Its folder for temporary
+// files should be one that is removed: a process that is killed cannot remove its own.
 func (p Program) run(ctx context.Context, c lab.Case, n int, env []string, flags ...string) error {
 	if n < 1 {
 		return fmt.Errorf("profile: %d runs of %s: want 1 or more", n, c)
