@@ -174,6 +174,9 @@ func TestQuantity(t *testing.T) {
 			t.Errorf("drawn %v: %q, want %q", v, got, want)
 		}
 	}
+	if got := drawn("allocs/op")(34925); got != "34.925k" {
+		t.Errorf("a round number of allocations: %q", got)
+	}
 	for v, want := range map[float64]string{0.132: "+13.2 %", -0.0004: "−0.04 %", 1.17: "+117 %", 0: "0 %", 1e-9: "0 %", 1e20: "∞"} {
 		if got := signedPercent(v); got != want {
 			t.Errorf("%v: %q, want %q", v, got, want)

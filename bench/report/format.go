@@ -64,13 +64,17 @@ func digits(v float64, n int) string {
 	return strconv.FormatFloat(v, 'f', decimals, 64)
 }
 
-// drawn returns a way to write quantities in a chart: without zeros at the end, and round numbers, as on axes, with the fourth
-// digit that some have: 102.5.
+// drawn returns a way to write quantities in a chart: without zeros at the end, and round numbers, as on axes, with the digits
+// after the third that some have: 102.5 ms, 34.925k.
 func drawn(unit string) func(float64) string {
 	return func(v float64) string {
 		s := rounded(v, unit, 3)
-		if fourth := math.Pow(10, math.Floor(math.Log10(math.Abs(v)))-3); math.Abs(math.Round(v/fourth)*fourth-v) < 1e-9*math.Abs(v) {
-			s = rounded(v, unit, 4)
+		for n := 3; n <= 5; n++ {
+			last := math.Pow(10, math.Floor(math.Log10(math.Abs(v)))+1-float64(n))
+			if math.Abs(math.Round(v/last)*last-v) < 1e-9*math.Abs(v) {
+				s = rounded(v, unit, n)
+				break
+			}
 		}
 		number := strings.TrimRight(s, " abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZµ")
 		if !strings.Contains(number, ".") {
