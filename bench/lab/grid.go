@@ -257,6 +257,6 @@ func (g Grid) HostCalls() []Case {
 
 // All returns every case of the suite, in the order it runs them.
 func (g Grid) All() []Case {
-	return slices.Concat(g.Pipelines(), g.Colds(), g.Floors(), g.Peers(), g.Sources(), g.Dests(), g.Workloads(), g.Links(), g.Codecs(),
+	return slices.Concat(g.Pipelines(), g.Colds(), g.Floors(), g.Peers(), g.Links(), g.Sources(), g.Dests(), g.Workloads(), g.Codecs(),
 		g.HostCalls(), g.ModuleLoads(), g.Calibrations())
 }
