@@ -22,7 +22,8 @@ type Pair struct {
 }
 
 // logRatio returns the logarithm of head/base, and whether both halves have the unit. Of processes that took turns it is
-// the median over their runs, which cancels what disturbed both runs of a turn; of others it is that of the medians.
+// the median over their undisturbed runs, in which cancels what two neighbouring runs met alike; of others it is that of
+// the medians.
 func (p *Pair) logRatio(unit string) (x float64, ok bool, err error) {
 	base, head := p.Base.Values[unit], p.Head.Values[unit]
 	if len(base) == 0 || len(head) == 0 {
@@ -32,18 +33,43 @@ func (p *Pair) logRatio(unit string) (x float64, ok bool, err error) {
 		x, err = paired.LogRatio(median(base), median(head))
 		return x, err == nil, err
 	}
-	ratios := make([]float64, len(base))
-	for i := range ratios {
-		if ratios[i], err = paired.LogRatio(base[i], head[i]); err != nil {
+	var ratios []float64
+	for i := range base {
+		if x, err = paired.LogRatio(base[i], head[i]); err != nil {
 			return 0, false, err
+		}
+		if p.clean(i) || len(p.contaminated()) > 0 { // of a pair that cannot be believed all runs are shown
+			ratios = append(ratios, x)
 		}
 	}
 	return median(ratios), true, nil
 }
 
-// contaminated returns what disturbed either half.
+// contaminated returns what disturbed either half, nothing if the pair can be believed. Of processes that took turns the
+// disturbed runs are left out, each with its neighbour, and the pair can be believed while more than half are left.
 func (p *Pair) contaminated() []string {
+	if n := p.Base.iterations(); p.Alternated && n > 0 {
+		clean := 0
+		for i := range n {
+			if p.clean(i) {
+				clean++
+			}
+		}
+		if 2*clean > n {
+			return nil
+		}
+	}
 	return append(slices.Clone(p.Base.Contaminated), p.Head.Contaminated...)
+}
+
+// clean reports whether nothing disturbed run i of either process.
+func (p *Pair) clean(i int) bool {
+	for _, half := range []*Process{p.Base, p.Head} {
+		if i < len(half.Disturbed) && half.Disturbed[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // Series is everything one block measured of one case.

@@ -6,8 +6,9 @@
 //     samples they leave.
 //  3. [Measure] runs rounds. In each round every open case gets one pair, in an order drawn from the seed: a process of
 //     base and one of head that make their runs in turn, one at a time; base is first in odd rounds and head in even ones.
-//     The pair's value is the median ratio of neighbouring runs. A pair that something disturbed is measured again at the
-//     end of the round, and counted; a case with more than a fifth of repeats is given up as inconclusive.
+//     The pair's value is the median ratio of neighbouring runs. Runs that something disturbed are left out with
+//     their neighbours; a pair of which half is gone is measured again at the end of the round, and counted; a case with
+//     more than a fifth of repeats is given up as inconclusive.
 //  4. After fixed numbers of rounds a judge looks at the pairs (package paired) and closes the cases whose answer is known.
 //  5. What the first block found, or came close to finding, is measured again in a second block: new processes, a
 //     restarted server, another order. The second block decides.

@@ -275,7 +275,7 @@ type twin struct {
 	run        int // of the processes that took turns; -1 stands for the mean of all their runs
 }
 
-// runsOf returns the runs of the pairs: each one of processes that took turns, else one for the pair.
+// runsOf returns the runs of the pairs: each undisturbed one of processes that took turns, else one for the pair.
 func runsOf(pairs []Pair) []twin {
 	var all []twin
 	for _, p := range pairs {
@@ -283,20 +283,13 @@ func runsOf(pairs []Pair) []twin {
 			all = append(all, twin{p.Base, p.Head, -1})
 			continue
 		}
-		for i := range p.Base.runs() {
-			all = append(all, twin{p.Base, p.Head, i})
+		for i := range p.Base.iterations() {
+			if p.clean(i) {
+				all = append(all, twin{p.Base, p.Head, i})
+			}
 		}
 	}
 	return all
-}
-
-// runs returns how many runs the process made.
-func (p *Process) runs() int {
-	n := 0
-	for _, values := range p.Values {
-		n = max(n, len(values))
-	}
-	return n
 }
 
 // of returns what the run of a process has of the unit. A unit that it lacks was zero: zeros are not printed.

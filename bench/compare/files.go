@@ -191,7 +191,10 @@ func (r *Report) writePair(out *json.Encoder, b *Block, pair Pair, counts bool) 
 		for i := range p.iterations() {
 			l := line{
 				Version: 1, Block: b.Number, Round: pair.Round, Position: position, Side: side, Commit: commit,
-				Case: p.Case, Iteration: i + 1, Values: map[string]float64{}, Contaminated: p.Contaminated, Counts: counts,
+				Case: p.Case, Iteration: i + 1, Values: map[string]float64{}, Counts: counts && (!pair.Alternated || pair.clean(i)),
+			}
+			if len(p.Disturbed) == 0 || i < len(p.Disturbed) && p.Disturbed[i] {
+				l.Contaminated = p.Contaminated
 			}
 			for unit, values := range p.Values {
 				if i < len(values) {

@@ -31,8 +31,10 @@ type Process struct {
 	Config map[string]string
 	// Contaminated holds what disturbed an iteration, such as "checkpoint" or "steal"; empty if it can be believed.
 	Contaminated []string
-	Started      time.Time
-	Duration     time.Duration // of the whole process, with everything untimed
+	// Disturbed says of every iteration whether something disturbed it; nil if the suite does not say.
+	Disturbed []bool
+	Started   time.Time
+	Duration  time.Duration // of the whole process, with everything untimed
 }
 
 // Value returns the median over the iterations.
@@ -143,6 +145,7 @@ func (p *Process) readSamples(path string) error {
 			value, unit = benchunit.Tidy(value, unit)
 			values[unit] = append(values[unit], value)
 		}
+		p.Disturbed = append(p.Disturbed, len(s.Contaminated) > 0)
 		for _, reason := range s.Contaminated {
 			if !slices.Contains(p.Contaminated, reason) {
 				p.Contaminated = append(p.Contaminated, reason)

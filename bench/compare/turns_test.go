@@ -127,3 +127,29 @@ func TestLogRatioOfTurns(t *testing.T) {
 		t.Errorf("a unit nobody has: %v, %v", ok, err)
 	}
 }
+
+// A disturbed run is left out together with its neighbour of the other process. Only a pair that loses half of its runs is
+// no pair any more.
+func TestDisturbedTurns(t *testing.T) {
+	p := Pair{
+		Alternated: true,
+		Base:       &Process{Values: map[string][]float64{"sec/op": {1, 1, 9, 1, 1, 1}}, Disturbed: []bool{false, false, true, false, false, false}, Contaminated: []string{"steal"}},
+		Head:       &Process{Values: map[string][]float64{"sec/op": {2, 9, 2, 2, 2, 2}}, Disturbed: []bool{false, true, false, false, false, false}, Contaminated: []string{"checkpoint"}},
+	}
+	if reasons := p.contaminated(); len(reasons) > 0 {
+		t.Errorf("two of six runs are left out, and the pair is disturbed by %q", reasons)
+	}
+	if runs := runsOf([]Pair{p}); len(runs) != 4 {
+		t.Errorf("%d runs explain the change, want 4", len(runs))
+	}
+	p.Base.Values["sec/op"] = []float64{1, 1, 9, 1, 4, 4}
+	p.Head.Values["sec/op"] = []float64{2, 9, 9, 3, 4, 4} // ratios 2, left out, left out, 3, 1, 1
+	if x, ok, err := p.logRatio("sec/op"); !ok || err != nil || math.Abs(x-math.Log(2)/2) > 1e-9 {
+		t.Errorf("ratio %v, %v, %v", math.Exp(x), ok, err)
+	}
+
+	p.Head.Disturbed[5] = true
+	if reasons := p.contaminated(); len(reasons) != 2 {
+		t.Errorf("half of the runs are gone, and the pair is disturbed by %q", reasons)
+	}
+}

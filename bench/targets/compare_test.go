@@ -137,6 +137,9 @@ func TestCompareCommits(t *testing.T) {
 	t.Run("slow", func(t *testing.T) {
 		code, out, problems := c.mage(t, "compare", "base", "slow", "-rounds=8", "-rows=3000", "-load=copy", "-compression=none",
 			"-cases=^BenchmarkPipeline$", "-threshold=0.1", "-json", "-html=target/pages/slow.html")
+		if code == int(compare.ExitOK) && strings.Contains(out, "the machine was disturbed") {
+			t.Skip("the machine is too busy to find anything, and the comparison says so")
+		}
 		if code != int(compare.ExitRegressed) {
 			t.Errorf("exit code %d, want %d", code, compare.ExitRegressed)
 		}
