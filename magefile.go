@@ -120,11 +120,11 @@ func Gate(ctx context.Context, update *bool) error {
 }
 
 // Selftest proves that compare finds planted slowdowns and wrong rows, and nothing that is not there.
-func Selftest(ctx context.Context, trials, rows, rounds, iterations *int, only *string, budget *time.Duration, quick, json *bool) error {
+func Selftest(ctx context.Context, trials, rows, rounds, iterations *int, only, percents *string, budget *time.Duration, quick, json *bool) error {
 	repo, err := targets.Here()
 	if err != nil {
 		return err
 	}
 	return repo.Selftest(ctx, targets.SelftestOptions{Trials: trials, Rows: rows, Rounds: rounds, Iterations: iterations,
-		Only: only, Budget: budget, Quick: quick, JSON: json})
+		Only: only, Percents: percents, Budget: budget, Quick: quick, JSON: json})
 }

@@ -16,8 +16,8 @@ type Options struct {
 	Budget time.Duration
 	// Started is when the budget began to run; the zero time is the start of the measuring.
 	Started time.Time
-	// Iterations is how often a process repeats a case; all of them together are one observation. 0 is 6: a process that
-	// starts has cost half a second before its first run.
+	// Iterations is how often a process repeats a case; all of them together are one observation. 0 is 12: a process has
+	// cost half a second before its first run, and of runs that hardly depend on one another more are better.
 	Iterations int
 	// Threshold is the relative change below which nobody cares, 0.02 for 2 %. 0 is the default of 2 %, raised where this
 	// machine is noisier. One that is given and that this machine cannot resolve is refused.
@@ -49,7 +49,7 @@ func DefaultGate() []string { return []string{"sec/op", "cpu-sec/op", "B/op", "a
 
 const (
 	defaultRounds     = 12
-	defaultIterations = 6
+	defaultIterations = 12
 	defaultThreshold  = 0.02
 	defaultAlpha      = 0.05
 

@@ -258,10 +258,11 @@ func (p *peer) pgcopydb(ctx context.Context) (int64, error) {
 	return p.moved(ctx)
 }
 
-// pgloader loads one table, its other settings as they come.
+// pgloader loads one table, its settings as they come but for one: with the 100,000 rows that it reads ahead by default it
+// runs out of memory in tables of a million.
 func (p *peer) pgloader(ctx context.Context) (int64, error) {
 	load := filepath.Join(p.dir, "bench.load")
-	text := fmt.Sprintf("LOAD DATABASE FROM %s INTO %s WITH data only, truncate\nINCLUDING ONLY TABLE NAMES MATCHING '%s' IN SCHEMA 'public';\n",
+	text := fmt.Sprintf("LOAD DATABASE FROM %s INTO %s WITH data only, truncate, prefetch rows = 10000\nINCLUDING ONLY TABLE NAMES MATCHING '%s' IN SCHEMA 'public';\n",
 		p.uri(p.source.database), p.uri(p.source.database+"_peer"), p.source.Name)
 	if err := os.WriteFile(load, []byte(text), 0o600); err != nil {
 		return 0, err

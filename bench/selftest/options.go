@@ -24,7 +24,7 @@ type Options struct {
 	Rows              int
 	Load, Compression string
 	// Rounds is the most pairs of a comparison in a block; 0 is 12. Iterations is how often a process repeats the case; 0
-	// is 6.
+	// is 12.
 	Rounds, Iterations int
 	// Threshold is that of the comparisons; 0 is their default.
 	Threshold float64
@@ -59,7 +59,7 @@ func (o Options) withDefaults() Options {
 		o.Trials = 1
 		o.Percents = []float64{10}
 		o.Rows = cmp.Or(o.Rows, quickRows)
-		o.Iterations = cmp.Or(o.Iterations, 3)
+		o.Iterations = cmp.Or(o.Iterations, 6)
 	}
 	if o.Trials == 0 {
 		o.Trials = 20
@@ -80,7 +80,7 @@ func (o Options) withDefaults() Options {
 		o.Rounds = 12
 	}
 	if o.Iterations == 0 {
-		o.Iterations = 6
+		o.Iterations = 12
 	}
 	if o.now == nil {
 		o.now = time.Now

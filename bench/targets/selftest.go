@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 // defaults of package selftest.
 type SelftestOptions struct {
 	Trials, Rows, Rounds, Iterations *int
-	Only                             *string // separated by commas
+	Only, Percents                   *string // separated by commas
 	Budget                           *time.Duration
 	Quick, JSON                      *bool
 }
@@ -30,8 +31,16 @@ func (r *Repo) Selftest(ctx context.Context, o SelftestOptions) error {
 		Budget: value(o.Budget, 0), Quick: value(o.Quick, false), Log: r.Stderr, Server: r.ownServer,
 	}
 	options.Refs.Repo = r.Dir
-	if o.Only != nil {
-		options.Only = strings.FieldsFunc(*o.Only, func(c rune) bool { return c == ',' || c == ' ' })
+	list := func(flag *string) []string {
+		return strings.FieldsFunc(value(flag, ""), func(c rune) bool { return c == ',' || c == ' ' })
+	}
+	options.Only = list(o.Only)
+	for _, text := range list(o.Percents) {
+		percent, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return usage("-percents=%s: %q is not a number; try -percents=5,10", *o.Percents, text)
+		}
+		options.Percents = append(options.Percents, percent)
 	}
 
 	report, err := selftest.Run(ctx, options)
