@@ -248,9 +248,10 @@ func (s *search) measure(ctx context.Context, q Question, base int, head *compar
 	}
 	started := time.Now()
 	if left, limited := s.timeLeft(); limited {
-		// The comparisons still needed share what is left: the steps, the last comparison, and this one if it is neither.
+		// The comparisons still needed share what is left: the steps, of which this may be one, and the last one, of the
+		// commit found. The first one, of the whole, comes before them, unless the two are neighbours: then it is the last.
 		shares := q.Bracket.Steps() + 1
-		if q.Commit == q.Bracket.Slow {
+		if q.Commit == q.Bracket.Slow && !q.Bracket.Found() {
 			shares++
 		}
 		if o.Budget = left / time.Duration(shares); o.Budget <= 0 {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -34,6 +36,8 @@ type fake struct {
 	each     time.Duration // that a process takes; only in a bubble of made-up time
 	noisy    func(n int) float64
 	busy     func(n int) bool // whether something else disturbs the n-th comparison
+	deadline time.Time        // of the whole search, if there is one
+	shares   []float64        // the time left over what each comparison may take: 2 is a half
 }
 
 func (f *fake) resolve(_ context.Context, ref refs.Ref) (refs.Ref, error) {
@@ -62,6 +66,9 @@ func (f *fake) compare(ctx context.Context, base, head *compare.Program, o compa
 	fmt.Sscan(base.Ref.Name, &r.sides[compare.Base])
 	fmt.Sscan(head.Ref.Name, &r.sides[compare.Head])
 	f.measured = append(f.measured, fmt.Sprintf("%s-%s", base.Ref.Name, head.Ref.Name))
+	if o.Budget > 0 {
+		f.shares = append(f.shares, math.Round(100*float64(time.Until(f.deadline))/float64(o.Budget))/100)
+	}
 	return compare.Measure(ctx, &r, o)
 }
 
@@ -338,6 +345,25 @@ func testBudget(t *testing.T) {
 	f = &fake{commits: ten(6, 0.3), noise: 0.01, each: time.Minute}
 	if _, err = f.run(t, Options{Budget: 10 * time.Minute}); !errors.Is(err, compare.ErrTooFewPairs) {
 		t.Errorf("no time for one comparison: %v", err)
+	}
+}
+
+// Each comparison may take its share of the time left, and the last one all of it.
+func TestBudgetIsShared(t *testing.T) {
+	for _, c := range []struct {
+		commits []commit
+		shares  []float64
+	}{
+		{ten(6, 0.3), []float64{6, 5, 4, 2, 1}},
+		{[]commit{{sec: 0.1}, {sec: 0.2}}, []float64{1}}, // nothing follows the whole
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &fake{commits: c.commits, noise: 0.01, each: time.Second, deadline: time.Now().Add(10 * time.Minute)}
+			r, err := f.run(t, Options{Budget: 10 * time.Minute})
+			if err != nil || r.Exit() != compare.ExitRegressed || !slices.Equal(f.shares, c.shares) {
+				t.Errorf("%d commits: shares %v of the time left, want %v; %s, %v", len(c.commits), f.shares, c.shares, r.Why, err)
+			}
+		})
 	}
 }
 
