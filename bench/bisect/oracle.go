@@ -65,21 +65,27 @@ func (s *search) run(ctx context.Context) error {
 }
 
 // whole compares the bad commit with the good one and decides which unit to follow. It reports whether there is anything
-// to look for; if not, the report says why.
+// to look for; if not, the report says why. Too little time for the first attempt is an error, for a later one a doubt.
 func (s *search) whole(ctx context.Context) (bool, error) {
 	s.units = timeUnits()
 	if s.options.Unit != "" {
 		s.units = []string{s.options.Unit}
 	}
 	last := len(s.commits) - 1
+	var v *compare.Verdict
 	for attempt := 1; ; attempt++ {
 		q := Question{last, attempt, Bracket{0, last}}
 		report, err := s.measure(ctx, q, 0, s.judged[1].program, s.options.Threshold)
+		if errors.Is(err, ErrOutOfTime) && attempt > 1 {
+			s.unsure(v, "; it was not measured again: "+firstLine(err))
+			return false, nil
+		}
 		if err != nil {
 			return false, err
 		}
 		s.report.Config, s.report.Warnings = report.Config, report.Warnings
-		v, doubt, err := s.choose(report)
+		var doubt bool
+		v, doubt, err = s.choose(report)
 		if reason := disturbed(report, s.options.Case); reason != "" {
 			v, doubt, err = &compare.Verdict{Case: s.options.Case, Unit: s.units[0], Reason: reason}, true, nil
 		}
@@ -98,10 +104,16 @@ func (s *search) whole(ctx context.Context) (bool, error) {
 		}
 		s.step(q, Unsure, v, v.Reason)
 		if attempt >= s.options.Attempts {
-			s.report.Whole, s.report.Why, s.report.Doubt = v, "it is not certain that there is a regression between them", true
+			s.unsure(v, "")
 			return false, nil
 		}
 	}
+}
+
+// unsure ends a search for what may not be there.
+func (s *search) unsure(v *compare.Verdict, more string) {
+	s.report.Whole, s.report.Doubt = v, true
+	s.report.Why = "it is not certain that there is a regression between them" + more
 }
 
 // choose returns the verdict to follow: the first of the units that regressed, else a counter that did, else the first
@@ -263,7 +275,7 @@ func (s *search) measure(ctx context.Context, q Question, base int, head *compar
 
 	report, err := s.lab.compare(ctx, s.judged[base].program, head, o)
 	var short *compare.BudgetError
-	if errors.As(err, &short) && s.report.Whole != nil {
+	if errors.As(err, &short) && (q.Attempt > 1 || s.report.Whole != nil) {
 		return nil, fmt.Errorf("%w: %v are left for a comparison that needs %v",
 			ErrOutOfTime, o.Budget.Round(time.Second), short.Needed.Round(time.Second))
 	}

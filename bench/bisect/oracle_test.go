@@ -348,6 +348,24 @@ func testBudget(t *testing.T) {
 	}
 }
 
+// A first look that leaves doubt, and no time for a second one, is a report and no error.
+func TestBudgetEndsInDoubt(t *testing.T) { synctest.Test(t, testBudgetEndsInDoubt) }
+
+func testBudgetEndsInDoubt(t *testing.T) {
+	f := &fake{commits: ten(6, 0.03), each: time.Second}
+	f.noisy = func(n int) float64 {
+		if n > 1 {
+			f.each = time.Minute
+		}
+		return 0.2
+	}
+	r, err := f.run(t, Options{Budget: 10 * time.Minute})
+	if err != nil || r.Exit() != compare.ExitInconclusive || r.Whole == nil || r.Whole.Change.Pairs == 0 || len(r.Steps) != 1 ||
+		!strings.Contains(r.Why, "not certain that there is a regression") || !strings.Contains(r.Why, "out of time") {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 // Each comparison may take its share of the time left, and the last one all of it.
 func TestBudgetIsShared(t *testing.T) {
 	for _, c := range []struct {
