@@ -83,7 +83,7 @@ func (r *Repo) Compare(ctx context.Context, base, head string, o CompareOptions)
 	if err := r.show(report, o); err != nil {
 		return err
 	}
-	if err := o.writePage(dir, report, tables.String(), r.flames(ctx, base, head, report, o)); err != nil {
+	if err := o.writePage(dir, report, tables.String(), r.flames(ctx, report, o)); err != nil {
 		return failure(err)
 	}
 	fmt.Fprintf(r.Stderr, "files: %s\n", dir)

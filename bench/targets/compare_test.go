@@ -250,9 +250,39 @@ func TestDrawable(t *testing.T) {
 	if got := drawable(&compare.Report{Verdicts: append(none, faster)}); got != faster {
 		t.Errorf("%v, want the faster one", got)
 	}
+	little := v("Pipeline/rows=5", "sec/op", compare.Improved, -0.05)
+	if got := drawable(&compare.Report{Verdicts: append(none, little, faster)}); got != faster {
+		t.Errorf("of two that are faster, %v, want the one that changed most", got)
+	}
 	worst := v("Pipeline/rows=3", "cpu-sec/op", compare.Regressed, 0.3)
 	if got := drawable(&compare.Report{Verdicts: append(none, faster, v("Pipeline/rows=4", "sec/op", compare.Regressed, 0.1), worst)}); got != worst {
 		t.Errorf("%v, want the slowest one", got)
+	}
+}
+
+// What is drawn is built again from commits: nothing is drawn that would be other code than was measured.
+func TestUndrawable(t *testing.T) {
+	for want, c := range map[string]struct {
+		report  compare.Report
+		options CompareOptions
+	}{
+		"":                {compare.Report{Config: map[string]string{"runtime": "compiled"}}, CompareOptions{AOT: ptr(true), Harness: ptr("own")}},
+		"working tree":    {compare.Report{Head: compare.Version{Dirty: true}}, CompareOptions{}},
+		"interpreted":     {compare.Report{}, CompareOptions{AOT: ptr(false)}},
+		"native":          {compare.Report{Config: map[string]string{"runtime": "native"}}, CompareOptions{}},
+		"both were measu": {compare.Report{}, CompareOptions{Harness: ptr("head")}},
+	} {
+		if got := undrawable(&c.report, c.options); (got == "") != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("got %q, want %q in it", got, want)
+		}
+	}
+
+	// The names mean nothing any more, and nothing is built.
+	r, stdout, stderr := here(t)
+	changed := &compare.Verdict{Case: "Pipeline/rows=1", Unit: "sec/op", Outcome: compare.Regressed, Change: compare.Change{Estimate: 1}}
+	c := &compare.Report{Base: compare.Version{Name: "HEAD", Commit: "HEAD"}, Head: compare.Version{Name: ".", Dirty: true}, Verdicts: []*compare.Verdict{changed}}
+	if got := r.flames(t.Context(), c, CompareOptions{HTML: ptr("x.html")}); got != nil || stdout.Len() > 0 || !strings.HasPrefix(stderr.String(), "warning: no flame graph: ") {
+		t.Errorf("got %d, %s%s", len(got), stdout, stderr)
 	}
 }
 

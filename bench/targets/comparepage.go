@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -49,13 +50,17 @@ func (o *CompareOptions) writePage(dir string, r *compare.Report, benchstat stri
 // flames draws what head changed in the case with the largest confirmed change of
 // time, for a page that was asked for. A comparison is worth no less without: what
 // prevents it is said, and no more.
-func (r *Repo) flames(ctx context.Context, base, head string, c *compare.Report, o CompareOptions) []page.Figure {
+func (r *Repo) flames(ctx context.Context, c *compare.Report, o CompareOptions) []page.Figure {
 	v := drawable(c)
 	if o.HTML == nil || v == nil {
 		return nil
 	}
+	if why := undrawable(c, o); why != "" {
+		fmt.Fprintf(r.Stderr, "warning: no flame graph: %s\n", why)
+		return nil
+	}
 	fmt.Fprintf(r.Stderr, "drawing what changed in %s\n", v.Case)
-	path, err := r.bisected(ctx, base, head, v.Case)
+	path, err := r.bisected(ctx, c.Base.Commit, c.Head.Commit, v.Case)
 	if err == nil && path == "" {
 		return nil // equal code, by force
 	}
@@ -69,6 +74,25 @@ func (r *Repo) flames(ctx context.Context, base, head string, c *compare.Report,
 	}
 	return []page.Figure{{Title: fmt.Sprintf("What changed in %s", v.Case), SVG: svg,
 		Note: "CPU time of a row; its profiles are beside " + filepath.Base(path) + "."}}
+}
+
+// undrawable says why a flame graph would show other code than was measured, "" if
+// it would not: it builds both commits anew, each with its own suite, and runs guests
+// compiled. A name may mean another commit by then, a commit does not.
+func undrawable(c *compare.Report, o CompareOptions) string {
+	runtime := c.Config["runtime"]
+	if !value(o.AOT, true) {
+		runtime = "interpreted"
+	}
+	switch {
+	case c.Base.Dirty || c.Head.Dirty:
+		return "the working tree that was measured is in no commit, and may have changed since"
+	case runtime != "" && runtime != "compiled":
+		return "it shows compiled guests, and " + runtime + " ones were measured"
+	case value(o.Harness, "own") != "own":
+		return "it is drawn with each side's own suite, and both were measured with head's"
+	}
+	return ""
 }
 
 // drawable returns the confirmed change of time that a flame graph can explain, the
@@ -85,6 +109,6 @@ func drawable(c *compare.Report) *compare.Verdict {
 		return nil
 	}
 	return slices.MinFunc(all, func(a, b *compare.Verdict) int {
-		return cmp.Or(cmp.Compare(b.Outcome, a.Outcome), cmp.Compare(b.Change.Estimate, a.Change.Estimate))
+		return cmp.Or(cmp.Compare(b.Outcome, a.Outcome), cmp.Compare(math.Abs(float64(b.Change.Estimate)), math.Abs(float64(a.Change.Estimate))))
 	})
 }
