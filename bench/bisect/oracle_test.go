@@ -36,8 +36,10 @@ type fake struct {
 	each     time.Duration // that a process takes; only in a bubble of made-up time
 	noisy    func(n int) float64
 	busy     func(n int) bool // whether something else disturbs the n-th comparison
-	deadline time.Time        // of the whole search, if there is one
-	shares   []float64        // the time left over what each comparison may take: 2 is a half
+	fails    func(n int) error
+	ctx      context.Context // of the search, if not the test's
+	deadline time.Time       // of the whole search, if there is one
+	shares   []float64       // the time left over what each comparison may take: 2 is a half
 }
 
 func (f *fake) resolve(_ context.Context, ref refs.Ref) (refs.Ref, error) {
@@ -92,6 +94,11 @@ func (m *machine) run(_ context.Context, t compare.Turn) (*compare.Process, erro
 	if c.fail != nil {
 		return nil, &compare.CaseError{Side: t.Side, Case: t.Case, Err: c.fail}
 	}
+	if m.fails != nil {
+		if err := m.fails(len(m.measured)); err != nil {
+			return nil, &compare.CaseError{Side: t.Side, Case: t.Case, Err: err}
+		}
+	}
 	noise := m.noise
 	if m.noisy != nil {
 		noise = m.noisy(len(m.measured))
@@ -131,7 +138,11 @@ func (f *fake) run(t *testing.T, o Options) (*Report, error) {
 		}
 		s.judged = append(s.judged, judged{commit, program, []Answer{Fast, Slow}[i], nil})
 	}
-	return s.report, s.run(t.Context())
+	ctx := t.Context()
+	if f.ctx != nil {
+		ctx = f.ctx
+	}
+	return s.report, s.run(ctx)
 }
 
 // ten returns ten commits of which those from the first slow one on take longer.
@@ -281,6 +292,59 @@ func TestNothingToFind(t *testing.T) {
 	}
 	if r, err = f.run(t, Options{}); err != nil || r.Exit() != compare.ExitOK || !strings.Contains(r.Why, "no difference in the built code") || len(f.measured) > 0 {
 		t.Errorf("equal code: %+v, %v", r, err)
+	}
+}
+
+// Whatever becomes of the last comparison, the commit found is not lost. Only cancelling ends everything.
+func TestLastComparisonFails(t *testing.T) { synctest.Test(t, testLastComparisonFails) }
+
+func testLastComparisonFails(t *testing.T) {
+	const last = 5
+	text := func(r *Report) string {
+		var s strings.Builder
+		if err := r.WriteText(&s); err != nil {
+			t.Error(err)
+		}
+		return s.String()
+	}
+	f := &fake{commits: ten(6, 0.3), noise: 0.01}
+	f.fails = func(n int) error {
+		if n == last {
+			return errors.New("connection lost")
+		}
+		return nil
+	}
+	r, err := f.run(t, Options{})
+	if err != nil || r.Exit() != compare.ExitInconclusive || r.Found == nil || r.Found.Commit != "6" || r.Effect != nil ||
+		!strings.Contains(text(r), "in doubt: it could not be compared with the commit before it: compare: "+string(testCase)+" of ") {
+		t.Errorf("a case that fails: %+v, %v", r, err)
+	}
+
+	// The first look leaves doubt, and there is no time for a second.
+	f = &fake{commits: ten(6, 0.3), each: time.Second}
+	f.noisy = func(n int) float64 {
+		if n >= last {
+			f.each = 10 * time.Second
+			return 0.25
+		}
+		return 0.01
+	}
+	r, err = f.run(t, Options{Budget: 10 * time.Minute})
+	if err != nil || r.Exit() != compare.ExitInconclusive || r.Found == nil || r.Effect == nil ||
+		!strings.Contains(text(r), "no regression is confirmed, and it could not be compared again: bisect: out of time") {
+		t.Errorf("no time for a second look: %+v, %v", r, err)
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	f = &fake{commits: ten(6, 0.3), noise: 0.01, ctx: ctx}
+	f.fails = func(n int) error {
+		if n == last {
+			cancel()
+		}
+		return ctx.Err()
+	}
+	if _, err = f.run(t, Options{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
 	}
 }
 

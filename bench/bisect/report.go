@@ -3,7 +3,6 @@ package bisect
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -36,7 +35,7 @@ type Report struct {
 	// Found is the commit that made the case slower, nil if it is not known, and Before the one before it.
 	Found  *compare.Version `json:"found,omitempty"`
 	Before *compare.Version `json:"before,omitempty"`
-	// Effect is what the commit found shows against the one before it; nil if there was no time left to measure it.
+	// Effect is what the commit found shows against the one before it; nil if that could not be measured.
 	Effect *compare.Verdict `json:"effect,omitempty"`
 	// Inside holds the commits between which to search on if the commit found is a merge.
 	Inside     []string `json:"inside,omitempty"`
@@ -108,16 +107,12 @@ func (s *search) conclude(ctx context.Context, left Bracket) error {
 
 	found, before := versionOf(s.commits[left.Slow]), versionOf(s.commits[left.Fast])
 	r.Found, r.Before = &found, &before
-	err := s.effect(ctx, left)
-	if errors.Is(err, ErrOutOfTime) {
-		r.Doubt, r.Why = true, "no time was left to compare it with the commit before it"
-		return nil
-	}
-	return err
+	return s.effect(ctx, left)
 }
 
 // effect compares the commit found with the one before it. If that has the code of the good commit, the search has done so
-// already.
+// already. A comparison that fails is a doubt about the commit found and no reason to lose it; the error is that of a
+// cancelled context.
 func (s *search) effect(ctx context.Context, left Bracket) error {
 	r := s.report
 	before, found := s.known(left.Fast), s.known(left.Slow)
@@ -128,8 +123,15 @@ func (s *search) effect(ctx context.Context, left Bracket) error {
 	for attempt := 1; attempt <= s.options.Attempts; attempt++ {
 		q := Question{left.Slow, attempt, left}
 		report, err := s.measure(ctx, q, before, s.judged[found].program, s.options.Threshold)
-		if err != nil {
+		switch {
+		case err != nil && ctx.Err() != nil:
 			return err
+		case err != nil && attempt == 1:
+			r.Doubt, r.Why = true, "it could not be compared with the commit before it: "+firstLine(err)
+			return nil
+		case err != nil:
+			r.Doubt, r.Why = true, "compared with the commit before it, no regression is confirmed, and it could not be compared again: "+firstLine(err)
+			return nil
 		}
 		r.Effect = find(report, s.options.Case, r.Unit)
 		if r.Effect != nil && r.Effect.Outcome != compare.Inconclusive {
