@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -15,6 +16,8 @@ const (
 	linkWindow = 4 << 20
 	// linkChunk is the most that arrives at once.
 	linkChunk = 64 << 10
+	// linkTimeout is how long a server may take to accept a connection.
+	linkTimeout = 10 * time.Second
 )
 
 // Link is a proxy on the loopback interface that behaves like a network: what
@@ -27,14 +30,14 @@ type Link struct {
 	network     Network
 	to, address string // where it leads
 	listener    net.Listener
-	done        chan struct{} // closed by Close
+	end         context.CancelFunc // called by Close
 	wg          sync.WaitGroup
 
 	mu     sync.Mutex
 	conns  []*linkConn // every one there was; guarded by mu, as all below
 	spare  []*line     // to be used again
 	closed bool
-	err    error // why a connection could not lead on
+	err    error // why a connection could not be made
 }
 
 // OpenLink starts a proxy to an address ("tcp", "host:port") or ("unix", path).
@@ -44,8 +47,9 @@ func OpenLink(network Network, to, address string) (*Link, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lab: link: %w", err)
 	}
-	l := &Link{network: network, to: to, address: address, listener: listener, done: make(chan struct{})}
-	l.wg.Go(l.accept)
+	ctx, end := context.WithCancel(context.Background())
+	l := &Link{network: network, to: to, address: address, listener: listener, end: end}
+	l.wg.Go(func() { l.accept(ctx) })
 	return l, nil
 }
 
@@ -76,7 +80,7 @@ func (l *Link) Close() error {
 		return nil
 	}
 	l.closed = true
-	close(l.done)
+	l.end()
 	l.listener.Close()
 	for _, c := range l.conns {
 		c.close()
@@ -87,21 +91,29 @@ func (l *Link) Close() error {
 	return l.err
 }
 
-func (l *Link) accept() {
+// accept leads on whoever connects until the link is closed. If it cannot go on it refuses everybody.
+func (l *Link) accept(ctx context.Context) {
 	for {
 		client, err := l.listener.Accept()
 		if err != nil {
-			return // closed
+			l.listener.Close()
+			l.fail(err)
+			return
 		}
 		l.wg.Go(func() {
-			if err := l.carry(client.(halfCloser)); err != nil {
-				l.mu.Lock()
-				defer l.mu.Unlock()
-				if !l.closed {
-					l.err = errors.Join(l.err, err)
-				}
+			if err := l.carry(ctx, client.(halfCloser)); err != nil {
+				l.fail(err)
 			}
 		})
+	}
+}
+
+// fail notes why a connection could not be made, unless the link is closed.
+func (l *Link) fail(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed {
+		l.err = errors.Join(l.err, fmt.Errorf("lab: link: %w", err))
 	}
 }
 
@@ -129,13 +141,15 @@ func (c *linkConn) spoke(client bool) {
 	c.asked = client
 }
 
-// carry leads a connection on until both directions have ended.
-func (l *Link) carry(client halfCloser) error {
+// carry leads a connection on until both directions have ended. Its error is that
+// there is no way to the server.
+func (l *Link) carry(ctx context.Context, client halfCloser) error {
 	opened := time.Now()
-	server, err := net.Dial(l.to, l.address)
+	dialer := net.Dialer{Timeout: linkTimeout}
+	server, err := dialer.DialContext(ctx, l.to, l.address)
 	if err != nil {
 		client.Close()
-		return fmt.Errorf("lab: link: %w", err)
+		return err
 	}
 	c := &linkConn{client: client, server: server.(halfCloser)}
 	defer c.close()
@@ -156,8 +170,8 @@ func (l *Link) carry(client halfCloser) error {
 	var readers, writers sync.WaitGroup
 	readers.Go(func() { up.fill(c.client, func() { c.spoke(true) }) })
 	readers.Go(func() { down.fill(c.server, func() { c.spoke(false) }) })
-	writers.Go(func() { up.empty(c.server, l.done) })
-	writers.Go(func() { down.empty(c.client, l.done) })
+	writers.Go(func() { up.empty(c.server, ctx.Done()) })
+	writers.Go(func() { down.empty(c.client, ctx.Done()) })
 	writers.Wait()
 	c.close()
 	readers.Wait()

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -243,11 +244,19 @@ func TestLinkCloses(t *testing.T) {
 	}
 	defer c.Close()
 	c.Write(make([]byte, 1<<20)) // eight seconds
+	for len(link.RoundTrips()) == 0 {
+		time.Sleep(time.Millisecond) // until it leads on
+	}
+	start := time.Now()
 	if err := link.Close(); err != nil {
 		t.Error(err)
 	}
-	if _, err := io.Copy(io.Discard, c); errors.Is(err, io.EOF) {
-		t.Error(err)
+	if took := time.Since(start); took > 4*time.Second {
+		t.Errorf("closing took %v", took)
+	}
+	c.SetReadDeadline(time.Now().Add(4 * time.Second))
+	if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("the connection is still open")
 	}
 	if err := link.Close(); err != nil {
 		t.Error(err)
@@ -267,6 +276,31 @@ func TestLinkCloses(t *testing.T) {
 	}
 	if err := link.Close(); err == nil {
 		t.Error("a server that is not there is no error")
+	}
+}
+
+// A link that can accept nobody any more says why, and does not let them wait.
+func TestLinkTellsWhyItRefuses(t *testing.T) {
+	link, err := OpenLink(Network{}, "unix", filepath.Join(t.TempDir(), "nobody"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener := link.listener.(*net.TCPListener)
+	listener.SetDeadline(time.Now()) // an error as good as any
+	failed := func() bool {
+		link.mu.Lock()
+		defer link.mu.Unlock()
+		return link.err != nil
+	}
+	for start := time.Now(); !failed() && time.Since(start) < 10*time.Second; {
+		time.Sleep(time.Millisecond)
+	}
+	if c, err := net.Dial("tcp", link.Addr()); err == nil {
+		c.Close()
+		t.Error("it still listens")
+	}
+	if err := link.Close(); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("closing says %v", err)
 	}
 }
 
