@@ -36,6 +36,16 @@ func (f Filter) Select(records []*Record) []*Record {
 	return slices.DeleteFunc(out, func(r *Record) bool { return !slices.Contains(wanted[r.Group()], r.Commit()) })
 }
 
+// Quiet returns the records that count among those of one case at one commit: a run that was disturbed says nothing about
+// the code, as long as there are others. Where all were disturbed it is all of them.
+func Quiet(records []*Record) []*Record {
+	quiet := slices.DeleteFunc(slices.Clone(records), func(r *Record) bool { return len(r.Contaminated) > 0 })
+	if len(quiet) == 0 {
+		return records
+	}
+	return quiet
+}
+
 func (f Filter) wantsSHA(sha string) bool {
 	return len(f.SHAs) == 0 || slices.ContainsFunc(f.SHAs, func(want string) bool { return MatchSHA(want, sha) })
 }

@@ -146,11 +146,7 @@ func (t *commitTable) fill(records []*history.Record) {
 	}
 	for _, c := range history.Commits(records) {
 		all := byCommit[c.Name]
-		// A run that was disturbed says nothing about the code, as long as there are others.
-		quiet := slices.DeleteFunc(slices.Clone(all), func(r *history.Record) bool { return len(r.Contaminated) > 0 })
-		if len(quiet) == 0 {
-			quiet = all
-		}
+		quiet := history.Quiet(all)
 		byCommit[c.Name] = quiet
 		t.left += len(all) - len(quiet)
 		t.commits = append(t.commits, c.Name)

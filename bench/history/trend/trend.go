@@ -42,7 +42,8 @@ const alarms = 0.05
 
 // Of returns the series of records: every warm pipeline case whose floor was measured too. A ratio is one of medians: of
 // the runs of one process over those of the floor in the same process, or where a process made only one of them, over the
-// floor of the same commit. Several processes of a commit count alike, by their geometric mean.
+// floor of the same commit. Several processes of a commit count alike, by their geometric mean. Disturbed runs are left out
+// as in tables, see [history.Quiet].
 func Of(records []*history.Record) []*Series {
 	var all []*Series
 	for group, of := range history.Groups(records) {
@@ -91,8 +92,23 @@ func (t times) all(commit string) []float64 {
 	return all
 }
 
+// timesOf returns the times of one case's records, of each commit those that [history.Quiet] leaves.
+func timesOf(records []*history.Record) times {
+	byCommit := map[string][]*history.Record{}
+	for _, r := range records {
+		byCommit[r.Commit()] = append(byCommit[r.Commit()], r)
+	}
+	t := times{}
+	for _, of := range byCommit {
+		for _, r := range history.Quiet(of) {
+			t.add(r, r.Metrics["ns/op"])
+		}
+	}
+	return t
+}
+
 func ofGroup(group string, records []*history.Record) []*Series {
-	pipelines, floors := map[caseOf]times{}, map[caseOf]times{}
+	pipelines, floors := map[caseOf][]*history.Record{}, map[caseOf][]*history.Record{}
 	var cases []caseOf // in the order of the file
 	for _, r := range records {
 		ns := r.Metrics["ns/op"]
@@ -109,22 +125,19 @@ func ofGroup(group string, records []*history.Record) []*Series {
 		default:
 			continue
 		}
-		if into[c] == nil {
-			into[c] = times{}
-			if c.compression != "" {
-				cases = append(cases, c)
-			}
+		if into[c] == nil && c.compression != "" {
+			cases = append(cases, c)
 		}
-		into[c].add(r, ns)
+		into[c] = append(into[c], r)
 	}
 
 	var series []*Series
 	commits := history.Commits(records)
 	for _, c := range cases {
 		s := &Series{Group: group, Load: c.load, Rows: c.rows, Compression: c.compression, Runtime: c.runtime}
-		floor := floors[caseOf{load: c.load, rows: c.rows}]
+		pipeline, floor := timesOf(pipelines[c]), timesOf(floors[caseOf{load: c.load, rows: c.rows}])
 		for _, commit := range commits {
-			if ratio, runs := ratio(pipelines[c], floor, commit.Name); runs > 0 {
+			if ratio, runs := ratio(pipeline, floor, commit.Name); runs > 0 {
 				s.Points = append(s.Points, Point{Commit: commit, Ratio: ratio, Runs: runs})
 			}
 		}

@@ -60,6 +60,27 @@ func TestRatioOfTheSameProcess(t *testing.T) {
 	}
 }
 
+// The same runs count as in tables.
+func TestDisturbedRunsAreLeftOut(t *testing.T) {
+	disturbed := func(r *history.Record) { r.Contaminated = []string{"checkpoint"} }
+	f := &file{}
+	f.add("aaaa111", "r1", "copy", nil, 20)
+	f.add("aaaa111", "r1", "copy", disturbed, 500, 600, 700)
+	f.add("aaaa111", "r1", "floor", nil, 10)
+	f.add("aaaa111", "r2", "copy", disturbed, 900) // a process of which nothing is left
+	f.add("aaaa111", "r2", "floor", nil, 10)
+	f.add("bbbb222", "r3", "copy", disturbed, 30) // all there is
+	f.add("bbbb222", "r3", "floor", disturbed, 10)
+	got := Of(f.records)
+	if len(got) != 1 || len(got[0].Points) != 2 {
+		t.Fatalf("got %d series, want one of two points", len(got))
+	}
+	first, second := got[0].Points[0], got[0].Points[1]
+	if math.Abs(first.Ratio-2) > 1e-9 || first.Runs != 1 || math.Abs(second.Ratio-3) > 1e-9 {
+		t.Errorf("got %+v and %+v, want 2 from one process, and 3", first, second)
+	}
+}
+
 func TestSeriesAreKeptApart(t *testing.T) {
 	for name, change := range map[string]func(*history.Record){
 		"machine":     func(r *history.Record) { r.Machine = "m2" },
