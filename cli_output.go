@@ -44,11 +44,53 @@ func createOutput(path string) (*outputFile, error) {
 		}
 		path = target
 	}
-	f, err := os.OpenFile(fmt.Sprintf("%s.%d.partial", path, os.Getpid()), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666)
+	// O_EXCL: a link in a folder of others must not lead elsewhere. What a killed
+	// process left under our number, in a container always the same, is in nobody's way.
+	var f *os.File
+	err := fs.ErrExist
+	for n := 0; errors.Is(err, fs.ErrExist) && n < 100; n++ {
+		partial := fmt.Sprintf("%s.%d.partial", path, os.Getpid())
+		if n > 0 {
+			partial = fmt.Sprintf("%s.%d.%d.partial", path, os.Getpid(), n)
+		}
+		f, err = os.OpenFile(partial, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+	}
 	if err != nil {
 		return nil, unwritable(path, err)
 	}
 	return &outputFile{File: f, path: path}, nil
+}
+
+// spare refuses path, where a command would write, if it is one of the files that it
+// reads or keeps.
+func spare(path string, own map[string]string) error {
+	for what, file := range own {
+		if sameFile(path, file) {
+			return fmt.Errorf("%s is the %s: name another file", path, what)
+		}
+	}
+	return nil
+}
+
+// sameFile reports whether two paths lead to one file, be it there or not.
+func sameFile(a, b string) bool {
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	if errA == nil && errB == nil {
+		return os.SameFile(infoA, infoB)
+	}
+	return resolved(a) == resolved(b)
+}
+
+// resolved returns path without links, absolute, as far as there is anything.
+func resolved(path string) string {
+	if full, err := filepath.Abs(path); err == nil {
+		path = full
+	}
+	if folder, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		path = filepath.Join(folder, filepath.Base(path))
+	}
+	return path
 }
 
 // finish gives the file its name if it is whole, and else removes it.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -147,6 +148,54 @@ func arrowIDs(t *testing.T, path string) (ids []int32) {
 		ids = append(ids, record.Column(0).(*array.Int32).Int32Values()...)
 	}
 	return ids
+}
+
+// A run never overwrites what it reads and keeps, by whatever name.
+func TestOutputsKeepOwnFiles(t *testing.T) {
+	workspace(t)
+	if err := os.Symlink("good.yaml", "link"); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile("good.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, flag := range []string{"--tap", "--trace"} {
+		for _, file := range []string{"good.yaml", "./good.yaml", "link", "state.db"} { // there is no state yet
+			var stderr bytes.Buffer
+			args := []string{"run", "--runtime=native", flag, file, "good.yaml"}
+			if code := testCLI(io.Discard, &stderr).run(t.Context(), args); code != exitUsage || !strings.Contains(stderr.String(), " file: name another") {
+				t.Errorf("%s %s: exit code %d: %s", flag, file, code, &stderr)
+			}
+			if _, err := os.Stat("state.db"); err == nil {
+				t.Errorf("%s %s: the run was begun", flag, file)
+			}
+		}
+	}
+	if after, err := os.ReadFile("good.yaml"); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the pipeline file is another: %v\n%s", err, after)
+	}
+	if got := files(t); !slices.Equal(got, []string{"link"}) {
+		t.Errorf("it leaves %q", got)
+	}
+}
+
+// What stands under the name of an unfinished file is not written through.
+func TestOutputFileIsNew(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.Symlink("victim", fmt.Sprintf("x.%d.partial", os.Getpid())); err != nil {
+		t.Fatal(err)
+	}
+	f, err := createOutput("x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.finish(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat("victim"); err == nil {
+		t.Error("the link's target was written")
+	}
 }
 
 // A tap's file holds what was committed, once, and is not there otherwise.

@@ -54,13 +54,22 @@ func (c *cli) runPipeline(ctx context.Context, path string, o outputs) (err erro
 	// What is to be written beside the rows must be writable before any moves.
 	var options engine.RunOptions
 	var tapped *tap
+	own := map[string]string{"pipeline file": path, "state file": p.State.Connection}
 	if o.tap != "" {
 		if tapped, err = newTap(o.tap, p.Source.Streams); err != nil {
 			return &usageError{fmt.Errorf("--tap: %w", err)}
 		}
+		for _, file := range tapped.paths {
+			if err := spare(file, own); err != nil {
+				return &usageError{fmt.Errorf("--tap: %w", err)}
+			}
+		}
 		options.Tap = tapped.message
 	}
 	if o.trace != "" {
+		if err := spare(o.trace, own); err != nil {
+			return &usageError{fmt.Errorf("--trace: %w", err)}
+		}
 		f, cerr := createOutput(o.trace)
 		if cerr != nil {
 			return &usageError{fmt.Errorf("--trace: %w", cerr)}
