@@ -115,6 +115,10 @@ func linkTo(network Network, dsn string) (*Link, string, error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("lab: link: %w", err) // without the password
 	}
+	if config.TLSConfig != nil && !config.TLSConfig.InsecureSkipVerify {
+		return nil, "", fmt.Errorf("lab: link: sslmode verify-full cannot lead through a proxy: no certificate of %s matches 127.0.0.1; "+
+			"measure the network with sslmode verify-ca or require", config.Host)
+	}
 	to, address := pgconn.NetworkAddress(config.Host, config.Port)
 	link, err := OpenLink(network, to, address)
 	if err != nil {

@@ -59,6 +59,30 @@ func TestGridLinks(t *testing.T) {
 	}
 }
 
+// The name in a certificate is the server's and not the proxy's: that is said before
+// any connection fails of it.
+func TestLinkToChecksTheCertificate(t *testing.T) {
+	const server = "postgres://u:secret@db.example:5432/d?sslmode="
+	link, _, err := linkTo(Network{}, server+"verify-full")
+	if err == nil {
+		link.Close()
+		t.Fatal("verify-full is accepted")
+	}
+	if !strings.Contains(err.Error(), "verify-full") || !strings.Contains(err.Error(), "verify-ca") || strings.Contains(err.Error(), "secret") {
+		t.Errorf("verify-full: %v", err)
+	}
+	for _, dsn := range []string{server + "disable", server + "prefer", server + "require", server + "verify-ca",
+		"host=/tmp user=u dbname=d sslmode=verify-full", // nobody encrypts there
+	} {
+		link, _, err := linkTo(Network{}, dsn)
+		if err != nil {
+			t.Errorf("%s: %v", dsn, err)
+			continue
+		}
+		link.Close()
+	}
+}
+
 // A stream of many batches waits for the server as often as one of a single
 // batch: counted on the wire, so no clock is involved.
 func TestCopyPaysNoRoundTripPerBatch(t *testing.T) {
