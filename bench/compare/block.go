@@ -11,7 +11,7 @@ import (
 	"github.com/rapidbyte-go/rapidbyte/bench/compare/paired"
 )
 
-// Pair is one observation: both sides of a case, measured back to back.
+// Pair is one observation: both sides of a case, measured in turn or back to back.
 type Pair struct {
 	Round     int
 	BaseFirst bool
@@ -22,24 +22,21 @@ type Pair struct {
 }
 
 // logRatio returns the logarithm of head/base, and whether both halves have the unit. Of processes that took turns it is
-// the median over their undisturbed runs, in which cancels what two neighbouring runs met alike; of others it is that of
-// the medians.
+// the median over their runs, in which cancels what two neighbouring runs met alike; of others it is that of the medians.
 func (p *Pair) logRatio(unit string) (x float64, ok bool, err error) {
 	base, head := p.Base.Values[unit], p.Head.Values[unit]
 	if len(base) == 0 || len(head) == 0 {
 		return 0, false, nil
 	}
-	if !p.Alternated || len(base) != len(head) {
+	n := p.Base.iterations()
+	if !p.Alternated || len(base) != n || len(head) != n {
 		x, err = paired.LogRatio(median(base), median(head))
 		return x, err == nil, err
 	}
-	var ratios []float64
-	for i := range base {
-		if x, err = paired.LogRatio(base[i], head[i]); err != nil {
+	ratios := make([]float64, n)
+	for i := range ratios {
+		if ratios[i], err = paired.LogRatio(base[i], head[i]); err != nil {
 			return 0, false, err
-		}
-		if p.clean(i) || len(p.contaminated()) > 0 { // of a pair that cannot be believed all runs are shown
-			ratios = append(ratios, x)
 		}
 	}
 	return median(ratios), true, nil
@@ -60,6 +57,34 @@ func (p *Pair) contaminated() []string {
 		}
 	}
 	return append(slices.Clone(p.Base.Contaminated), p.Head.Contaminated...)
+}
+
+// leaveOut takes the runs that were disturbed, and their neighbours, out of the values of a pair that can be believed without
+// them.
+func (p *Pair) leaveOut() {
+	n := p.Base.iterations()
+	if !p.Alternated || n != p.Head.iterations() {
+		return
+	}
+	for _, half := range []*Process{p.Base, p.Head} {
+		kept, left := map[string][]float64{}, map[string][]float64{}
+		for unit, values := range half.Values {
+			if len(values) != n { // of the process, not of its runs
+				kept[unit] = values
+				continue
+			}
+			for i, v := range values {
+				if p.clean(i) {
+					kept[unit] = append(kept[unit], v)
+				} else {
+					left[unit] = append(left[unit], v)
+				}
+			}
+		}
+		if len(left) > 0 {
+			half.Values, half.LeftOut = kept, left
+		}
+	}
 }
 
 // clean reports whether nothing disturbed run i of either process.
@@ -188,6 +213,7 @@ func (m *measurement) round(ctx context.Context, b *Block, round, rounds int) er
 		}
 		s.took += m.options.now().Sub(started)
 		if len(pair.contaminated()) == 0 {
+			pair.leaveOut()
 			s.Pairs = append(s.Pairs, pair)
 			continue
 		}

@@ -52,7 +52,7 @@ func ExampleMeasure() {
 	//   Sort/n=1000000  sec/op  499.4m  533.5m  +6.7 %  +4.1 % to +8.9 %  8+8    2.0 %
 	//
 	// geomean of 1 cases: sec/op +6.7 %
-	// 16 pairs in 2 blocks, 0 repeated because the machine was disturbed
+	// 16 pairs in 2 blocks, 0 repeated and 0 runs left out because the machine was disturbed
 	// 1 regressed, 0 improved, 0 same, 0 inconclusive
 	// regressed: Sort/n=1000000
 	// exit 3

@@ -275,7 +275,7 @@ type twin struct {
 	run        int // of the processes that took turns; -1 stands for the mean of all their runs
 }
 
-// runsOf returns the runs of the pairs: each undisturbed one of processes that took turns, else one for the pair.
+// runsOf returns the runs of the pairs: each one of processes that took turns, else one for the pair.
 func runsOf(pairs []Pair) []twin {
 	var all []twin
 	for _, p := range pairs {
@@ -284,9 +284,7 @@ func runsOf(pairs []Pair) []twin {
 			continue
 		}
 		for i := range p.Base.iterations() {
-			if p.clean(i) {
-				all = append(all, twin{p.Base, p.Head, i})
-			}
+			all = append(all, twin{p.Base, p.Head, i})
 		}
 	}
 	return all

@@ -153,10 +153,10 @@ type line struct {
 	Side         Side               `json:"side"`
 	Commit       string             `json:"sha"`
 	Case         Case               `json:"bench"`
-	Iteration    int                `json:"iter"`   // from 1
+	Iteration    int                `json:"iter"`   // from 1; those that were left out come last
 	Values       map[string]float64 `json:"values"` // in base units
 	Contaminated []string           `json:"contaminated,omitempty"`
-	Counts       bool               `json:"ok"` // false for a pair that was measured again
+	Counts       bool               `json:"ok"` // false for a pair that was measured again, and for a run that was left out
 }
 
 // writeSamples writes every iteration of every process, also the repeated ones.
@@ -188,31 +188,37 @@ func (r *Report) writePair(out *json.Encoder, b *Block, pair Pair, counts bool) 
 		if (side == Base) != pair.BaseFirst {
 			position = 1
 		}
-		for i := range p.iterations() {
-			l := line{
-				Version: 1, Block: b.Number, Round: pair.Round, Position: position, Side: side, Commit: commit,
-				Case: p.Case, Iteration: i + 1, Values: map[string]float64{}, Counts: counts && (!pair.Alternated || pair.clean(i)),
-			}
-			if len(p.Disturbed) == 0 || i < len(p.Disturbed) && p.Disturbed[i] {
-				l.Contaminated = p.Contaminated
-			}
-			for unit, values := range p.Values {
-				if i < len(values) {
-					l.Values[unit] = values[i]
+		l := line{
+			Version: 1, Block: b.Number, Round: pair.Round, Position: position, Side: side, Commit: commit, Case: p.Case,
+		}
+		for k, set := range []map[string][]float64{p.Values, p.LeftOut} {
+			for i := range iterations(set) {
+				l.Iteration++
+				l.Values, l.Counts, l.Contaminated = map[string]float64{}, counts && k == 0, nil
+				for unit, values := range set {
+					if i < len(values) {
+						l.Values[unit] = values[i]
+					}
 				}
-			}
-			if err := out.Encode(l); err != nil {
-				return err
+				if !l.Counts {
+					l.Contaminated = p.Contaminated
+				}
+				if err := out.Encode(l); err != nil {
+					return err
+				}
 			}
 		}
 	}
 	return nil
 }
 
-// iterations returns how many the process made, as far as it told.
-func (p *Process) iterations() int {
+// iterations returns how many of the process count, as far as it told.
+func (p *Process) iterations() int { return iterations(p.Values) }
+
+// iterations returns of how many there are values.
+func iterations(set map[string][]float64) int {
 	n := 0
-	for _, values := range p.Values {
+	for _, values := range set {
 		n = max(n, len(values))
 	}
 	return n

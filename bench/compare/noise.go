@@ -46,7 +46,7 @@ type floorKey struct {
 }
 
 // noiseVersion is the format of the file and the way pairs are measured. Another one is as if there were none.
-const noiseVersion = 2
+const noiseVersion = 3
 
 // noiseDays is how long a measurement is trusted. Kernels, neighbours and batteries change.
 const noiseDays = 14

@@ -31,10 +31,14 @@ type Process struct {
 	Config map[string]string
 	// Contaminated holds what disturbed an iteration, such as "checkpoint" or "steal"; empty if it can be believed.
 	Contaminated []string
-	// Disturbed says of every iteration whether something disturbed it; nil if the suite does not say.
+	// Disturbed says of every iteration whether something disturbed it, also of those that were left out; nil if the suite
+	// does not say.
 	Disturbed []bool
-	Started   time.Time
-	Duration  time.Duration // of the whole process, with everything untimed
+	// LeftOut holds the iterations that are not in Values, because they or their neighbours in the other process were
+	// disturbed; nil if there are none.
+	LeftOut  map[string][]float64
+	Started  time.Time
+	Duration time.Duration // of the whole process, with everything untimed
 }
 
 // Value returns the median over the iterations.

@@ -3,6 +3,7 @@ package compare
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -36,6 +37,7 @@ type Report struct {
 	Geomeans []Geomean  `json:"geomeans,omitempty"`
 	Tax      *Tax       `json:"wasm_tax,omitempty"`
 	Counts   Counts     `json:"counts"`
+	LeftOut  LeftOut    `json:"left_out"`
 
 	Blocks []*Block `json:"-"` // every pair
 }
@@ -58,6 +60,44 @@ type Resolves struct {
 	Case  Case   `json:"case"`
 	Unit  string `json:"unit"`
 	Floor Number `json:"floor"`
+}
+
+// LeftOut counts the runs of the pairs that count which were left out, by pairs of neighbours, and how many of either side
+// were disturbed themselves. Disturbances that fall on one side may be its own doing.
+type LeftOut struct {
+	Runs int `json:"runs"`
+	Base int `json:"base"`
+	Head int `json:"head"`
+}
+
+// leftOut counts what was left out, and warns if it was one side that was disturbed.
+func (r *Report) leftOut() {
+	o := &r.LeftOut
+	for _, b := range r.Blocks {
+		for _, s := range b.Series {
+			for _, p := range s.Pairs {
+				if p.Base.LeftOut == nil {
+					continue
+				}
+				o.Runs += iterations(p.Base.LeftOut)
+				for i := range max(len(p.Base.Disturbed), len(p.Head.Disturbed)) {
+					if i < len(p.Base.Disturbed) && p.Base.Disturbed[i] {
+						o.Base++
+					}
+					if i < len(p.Head.Disturbed) && p.Head.Disturbed[i] {
+						o.Head++
+					}
+				}
+			}
+		}
+	}
+	// A fair coin gives such a split once in a hundred times.
+	total := o.Base + o.Head
+	if float64(max(o.Base, o.Head)) > float64(total)/2+2.33*math.Sqrt(float64(total))/2 && total >= 8 {
+		r.Warnings = append(r.Warnings, fmt.Sprintf(
+			"runs were left out for being disturbed, %d of base and %d of head: that may be the code's own doing, and then it is missing from the verdicts",
+			o.Base, o.Head))
+	}
 }
 
 // Geomean is the mean change of a unit over all cases.
@@ -112,6 +152,7 @@ func (r *Report) finish(o *Options, c *conditions) {
 	}
 	r.missingUnits(o)
 	r.findModes()
+	r.leftOut()
 
 	if o.Noise != nil && o.Noise.foreign(r.Config) == "" {
 		r.NoiseTaken = o.Noise.Taken

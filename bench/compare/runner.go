@@ -79,8 +79,10 @@ type Binaries struct {
 	// Temp is where the folders of samples are made, and for the processes the system's folder for temporary files: one that
 	// is killed cannot remove its own. "" is the system's folder.
 	Temp string
-	// Timeout ends a process that hangs. 0 is ten minutes.
+	// Timeout ends a process that hangs, its waiting for the other one's turns included. 0 is half an hour.
 	Timeout time.Duration
+
+	apart bool // a side was found to take no turns
 }
 
 var _ Runner = (*Binaries)(nil)
@@ -191,7 +193,7 @@ func (b *Binaries) start(ctx context.Context, side Side, env []string, args ...s
 func (b *Binaries) command(ctx context.Context, side Side, env []string, args ...string) (cmd *limited, done func()) {
 	timeout := b.Timeout
 	if timeout == 0 {
-		timeout = 10 * time.Minute
+		timeout = 30 * time.Minute
 	}
 	// -test.timeout does not reach benchmarks.
 	ctx, done = context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w of %v", errHangs, timeout))
@@ -200,7 +202,7 @@ func (b *Binaries) command(ctx context.Context, side Side, env []string, args ..
 	cmd = &limited{Cmd: child.Command(ctx, binary.Path, args...), ctx: ctx}
 	cmd.Dir = binary.Dir
 	// A seed, list or sample folder of the user's own run is not ours.
-	cmd.Env = slices.Concat(child.Environ(listVariable, samplesVariable, seedVariable, turnsVariable), binary.Env, env)
+	cmd.Env = slices.Concat(child.Environ(listVariable, samplesVariable, seedVariable, turnsVariable, "BENCH_PROFILE"), binary.Env, env)
 	if b.Temp != "" {
 		cmd.Env = append(cmd.Env, "TMPDIR="+b.Temp)
 	}

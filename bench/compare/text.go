@@ -255,7 +255,8 @@ func (r *Report) writeSummary(s *strings.Builder) {
 			fmt.Fprintf(s, "block %d: %s\n", b.Number, b.Ended)
 		}
 	}
-	fmt.Fprintf(s, "%d pairs in %d blocks, %d repeated because the machine was disturbed\n", pairs, len(r.Blocks), repeated)
+	fmt.Fprintf(s, "%d pairs in %d blocks, %d repeated and %d runs left out because the machine was disturbed\n",
+		pairs, len(r.Blocks), repeated, r.LeftOut.Runs)
 
 	c := r.Counts
 	fmt.Fprintf(s, "%d regressed, %d improved, %d same, %d inconclusive\n", c.Regressed, c.Improved, c.Same, c.Inconclusive)

@@ -18,9 +18,10 @@ import (
 //  2. Each makes one run at a time while the other waits: first, second, second, first, and so on.
 //  3. The first to have made its runs ends before the other goes on.
 //
-// A suite that knows nothing of turns simply runs to its end, and the other one after it.
+// A suite that knows nothing of turns runs to its end, and the other one after it; from then on every pair is one process
+// after the other. Such a suite may also refuse to start beside one that waits, so it gets a second chance alone.
 func (b *Binaries) Pair(ctx context.Context, turn Turn) (Pair, error) {
-	if runtime.GOOS == "windows" { // a child inherits no files there
+	if runtime.GOOS == "windows" || b.apart { // a child inherits no files there
 		return BackToBack(ctx, turn, b.Run)
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -36,6 +37,7 @@ func (b *Binaries) Pair(ctx context.Context, turn Turn) (Pair, error) {
 		if err != nil {
 			return Pair{}, err
 		}
+		b.apart = true
 		two, err := b.Run(ctx, turn.other())
 		if err != nil {
 			return Pair{}, err
@@ -50,6 +52,9 @@ func (b *Binaries) Pair(ctx context.Context, turn Turn) (Pair, error) {
 	defer second.abandon(cancel)
 	alternated := second.ready()
 	order := []*session{first, second}
+	if !alternated {
+		order = order[:1]
+	}
 	for first.waiting || second.waiting {
 		for _, s := range order {
 			if err := s.next(); err != nil {
@@ -64,11 +69,14 @@ func (b *Binaries) Pair(ctx context.Context, turn Turn) (Pair, error) {
 		return Pair{}, err
 	}
 	two, err := second.result()
+	if err != nil && !alternated {
+		two, err = b.Run(ctx, turn.other())
+	}
 	if err != nil {
 		return Pair{}, err
 	}
 	p := pairOf(turn, one, two)
-	p.Alternated = alternated
+	p.Alternated, b.apart = alternated, !alternated
 	return p, nil
 }
 
@@ -145,7 +153,13 @@ func newBaton() (*baton, error) {
 	var err, err2 error
 	b.theirFrom, b.to, err = os.Pipe()
 	b.from, b.theirTo, err2 = os.Pipe()
-	return &b, errors.Join(err, err2)
+	if err := errors.Join(err, err2); err != nil {
+		for _, f := range []*os.File{b.theirFrom, b.to, b.from, b.theirTo} {
+			f.Close() // of those that could not be made nothing
+		}
+		return nil, err
+	}
+	return &b, nil
 }
 
 // give lets the command inherit its ends. A nil baton gives nothing.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +55,8 @@ func TestPairWithASuiteWithoutTurns(t *testing.T) {
 		{"no turns", "no turns", ""},
 		{"no turns", "", ""}, // the second runs alone
 		{"", "no turns", "base1 base2"},
+		{"", "no turns beside others", "base1 base2"},
+		{"no turns beside others", "", ""},
 	} {
 		b, log := pairing(t, c.base, c.head)
 		p, err := b.Pair(t.Context(), Turn{Side: Base, Case: fakeCopy, Iterations: 2, Seed: 5})
@@ -64,6 +67,14 @@ func TestPairWithASuiteWithoutTurns(t *testing.T) {
 		turns, _ := os.ReadFile(log)
 		if got := strings.Join(strings.Fields(string(turns)), " "); got != c.turns {
 			t.Errorf("%q and %q: turns %q, want %q", c.base, c.head, got, c.turns)
+		}
+
+		// From now on nobody is asked to take turns.
+		if p, err = b.Pair(t.Context(), Turn{Side: Head, Case: fakeCopy, Iterations: 2, Seed: 5}); err != nil || p.Alternated {
+			t.Errorf("%q and %q once more: %+v, %v", c.base, c.head, p, err)
+		}
+		if again, _ := os.ReadFile(log); len(again) != len(turns) {
+			t.Errorf("%q and %q once more: turns %q", c.base, c.head, again)
 		}
 	}
 }
@@ -139,17 +150,36 @@ func TestDisturbedTurns(t *testing.T) {
 	if reasons := p.contaminated(); len(reasons) > 0 {
 		t.Errorf("two of six runs are left out, and the pair is disturbed by %q", reasons)
 	}
-	if runs := runsOf([]Pair{p}); len(runs) != 4 {
-		t.Errorf("%d runs explain the change, want 4", len(runs))
-	}
-	p.Base.Values["sec/op"] = []float64{1, 1, 9, 1, 4, 4}
-	p.Head.Values["sec/op"] = []float64{2, 9, 9, 3, 4, 4} // ratios 2, left out, left out, 3, 1, 1
-	if x, ok, err := p.logRatio("sec/op"); !ok || err != nil || math.Abs(x-math.Log(2)/2) > 1e-9 {
-		t.Errorf("ratio %v, %v, %v", math.Exp(x), ok, err)
-	}
-
 	p.Head.Disturbed[5] = true
 	if reasons := p.contaminated(); len(reasons) != 2 {
 		t.Errorf("half of the runs are gone, and the pair is disturbed by %q", reasons)
+	}
+	p.Head.Disturbed[5] = false
+
+	p.Base.Values["sec/op"] = []float64{1, 1, 9, 1, 4, 4}
+	p.Head.Values["sec/op"] = []float64{2, 9, 9, 3, 4, 4} // ratios 2, left out, left out, 3, 1, 1
+	p.Base.Values["zero/op"] = []float64{5}               // of the whole process
+	p.leaveOut()
+	if !slices.Equal(p.Base.LeftOut["sec/op"], []float64{1, 9}) || !slices.Equal(p.Head.LeftOut["sec/op"], []float64{9, 9}) ||
+		len(p.Base.Values["zero/op"]) != 1 {
+		t.Errorf("left out: %v and %v", p.Base.LeftOut, p.Head.LeftOut)
+	}
+	if runs := runsOf([]Pair{p}); len(runs) != 4 {
+		t.Errorf("%d runs explain the change, want 4", len(runs))
+	}
+	if x, ok, err := p.logRatio("sec/op"); !ok || err != nil || math.Abs(x-math.Log(2)/2) > 1e-9 {
+		t.Errorf("ratio %v, %v, %v", math.Exp(x), ok, err)
+	}
+	r := Report{Blocks: []*Block{{Series: []*Series{{Pairs: []Pair{p}}}}}}
+	if r.leftOut(); r.LeftOut != (LeftOut{Runs: 2, Base: 1, Head: 1}) || len(r.Warnings) > 0 {
+		t.Errorf("%+v, %q", r.LeftOut, r.Warnings)
+	}
+
+	// What falls on one side alone is said.
+	p.Head.Disturbed = []bool{true, true, true, true, true, true, true, true, true}
+	p.Base.Disturbed = []bool{false, true}
+	r = Report{Blocks: r.Blocks}
+	if r.leftOut(); len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "1 of base and 9 of head") {
+		t.Errorf("%+v, %q", r.LeftOut, r.Warnings)
 	}
 }

@@ -182,7 +182,7 @@ func (e *Env) Close() error {
 	for _, s := range e.sources {
 		errs = append(errs, s.conn.Close(ctx))
 	}
-	if e.turns != nil {
+	if e.turns != nil && e.lock != nil {
 		errs = append(errs, e.leaveToOther(ctx))
 	}
 	if e.lock != nil {

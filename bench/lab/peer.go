@@ -52,6 +52,9 @@ func HavePeer(peer string) error {
 	return nil
 }
 
+// peerSuffix makes the name of a source's database that of the rivals' destination.
+const peerSuffix = "_peer"
+
 // peer moves the rows of a source by another program.
 type peer struct {
 	source *Source
@@ -123,11 +126,12 @@ func (p *peer) said(cmd *exec.Cmd) (string, error) {
 	cmd.Stdout, cmd.Stderr = &stdout, &all
 	if err := cmd.Run(); err != nil {
 		text := strings.TrimSpace(stdout.String() + all.String())
+		if password, _ := pgtest.SourceConfig(p.source.DSN)["password"].(string); password != "" {
+			_, escaped, _ := strings.Cut(url.UserPassword("", password).String(), ":")
+			text = strings.NewReplacer(password, "***", escaped, "***").Replace(text)
+		}
 		if len(text) > 2000 {
 			text = "..." + text[len(text)-2000:]
-		}
-		if password, _ := pgtest.SourceConfig(p.source.DSN)["password"].(string); password != "" {
-			text = strings.ReplaceAll(text, password, "***")
 		}
 		return "", fmt.Errorf("lab: %s: %w: %s", filepath.Base(cmd.Path), err, text)
 	}
@@ -177,19 +181,25 @@ func (p *peer) rapidbyte(ctx context.Context) (int64, error) {
 	return rows, nil
 }
 
-// openDestination makes the rivals' destination: the same columns, no index.
+// openDestination makes the rivals' destination, unless it is there: the same columns, no index.
 func (p *peer) openDestination(ctx context.Context, e *Env) error {
-	s := p.source
-	database := s.database + "_peer"
+	database := p.source.database + peerSuffix
 	e.owe(database)
-	if err := e.Server.DropDatabase(ctx, database); err != nil {
+	var there bool
+	if err := e.lock.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)`, database).Scan(&there); err != nil {
 		return err
 	}
-	dsn, err := e.Server.CreateDatabase(ctx, database)
-	if err != nil {
-		return err
+	if !there {
+		if _, err := e.Server.CreateDatabase(ctx, database); err != nil {
+			return err
+		}
 	}
+	dsn := e.Server.DSNFor(database)
+	var err error
 	if p.conn, err = connect(ctx, dsn); err != nil {
+		return err
+	}
+	if err := p.conn.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, p.source.from()).Scan(&there); err != nil || there {
 		return err
 	}
 	if err := pgtest.Seed(ctx, dsn, "template", 0); err != nil {
@@ -199,13 +209,22 @@ func (p *peer) openDestination(ctx context.Context, e *Env) error {
 	return err
 }
 
-// prepare empties the rivals' destination.
+// prepare empties the rivals' destination, writes what they are told, and removes what they remember.
 func (p *peer) prepare(ctx context.Context) error {
 	if _, err := p.conn.Exec(ctx, `TRUNCATE `+p.source.from()); err != nil {
 		return err
 	}
-	_, err := p.conn.Exec(ctx, `CHECKPOINT`)
-	return err
+	if _, err := p.conn.Exec(ctx, `CHECKPOINT`); err != nil {
+		return err
+	}
+	filter := "[include-only-table]\n" + p.source.from() + "\n"
+	load := fmt.Sprintf("LOAD DATABASE FROM %s INTO %s WITH data only, truncate, prefetch rows = 10000\nINCLUDING ONLY TABLE NAMES MATCHING '%s' IN SCHEMA 'public';\n",
+		p.uri(p.source.database), p.uri(p.source.database+peerSuffix), p.source.Name)
+	return errors.Join(
+		os.WriteFile(filepath.Join(p.dir, "filter.ini"), []byte(filter), 0o600),
+		os.WriteFile(filepath.Join(p.dir, "bench.load"), []byte(load), 0o600),
+		os.RemoveAll(filepath.Join(p.dir, "work")),
+	)
 }
 
 // verify checks the rivals' destination.
@@ -213,17 +232,11 @@ func (p *peer) verify(ctx context.Context, full bool) error {
 	if full {
 		return p.source.check(ctx, p.conn, "public")
 	}
-	rows, err := p.moved(ctx)
-	if err != nil {
+	var rows int64
+	if err := p.conn.QueryRow(ctx, `SELECT count(*) FROM `+p.source.from()).Scan(&rows); err != nil {
 		return err
 	}
 	return compareRows(rows, int64(p.source.Rows), "the destination has")
-}
-
-// moved returns how many rows a rival left: what they say themselves is made for people.
-func (p *peer) moved(ctx context.Context) (rows int64, err error) {
-	err = p.conn.QueryRow(ctx, `SELECT count(*) FROM `+p.source.from()).Scan(&rows)
-	return rows, err
 }
 
 // uri returns the address of one of the two databases as the rivals want it.
@@ -238,37 +251,20 @@ func (p *peer) uri(database string) string {
 	return u.String()
 }
 
-// pgcopydb copies with one process for each side of the one table, its default for small databases.
+// pgcopydb copies with one process for each side of the one table, its default for small databases. How many rows a rival
+// moved is for verify to say: what they print is made for people.
 func (p *peer) pgcopydb(ctx context.Context) (int64, error) {
-	filter := filepath.Join(p.dir, "filter.ini")
-	if err := os.WriteFile(filter, []byte("[include-only-table]\n"+p.source.from()+"\n"), 0o644); err != nil {
-		return 0, err
-	}
-	work := filepath.Join(p.dir, "work")
-	if err := os.RemoveAll(work); err != nil {
-		return 0, err
-	}
 	// In the environment, where other users do not see the password.
-	env := []string{"PGCOPYDB_SOURCE_PGURI=" + p.uri(p.source.database), "PGCOPYDB_TARGET_PGURI=" + p.uri(p.source.database+"_peer"),
+	env := []string{"PGCOPYDB_SOURCE_PGURI=" + p.uri(p.source.database), "PGCOPYDB_TARGET_PGURI=" + p.uri(p.source.database+peerSuffix),
 		"XDG_RUNTIME_DIR=" + p.dir, "XDG_DATA_HOME=" + p.dir}
-	if _, err := p.said(p.command(ctx, env, "pgcopydb", "copy", "table-data", "--filters", filter, "--dir", work,
-		"--table-jobs", "1", "--index-jobs", "1")); err != nil {
-		return 0, err
-	}
-	return p.moved(ctx)
+	_, err := p.said(p.command(ctx, env, "pgcopydb", "copy", "table-data", "--filters", "filter.ini", "--dir", filepath.Join(p.dir, "work"),
+		"--table-jobs", "1", "--index-jobs", "1"))
+	return int64(p.source.Rows), err
 }
 
 // pgloader loads one table, its settings as they come but for one: with the 100,000 rows that it reads ahead by default it
 // runs out of memory in tables of a million.
 func (p *peer) pgloader(ctx context.Context) (int64, error) {
-	load := filepath.Join(p.dir, "bench.load")
-	text := fmt.Sprintf("LOAD DATABASE FROM %s INTO %s WITH data only, truncate, prefetch rows = 10000\nINCLUDING ONLY TABLE NAMES MATCHING '%s' IN SCHEMA 'public';\n",
-		p.uri(p.source.database), p.uri(p.source.database+"_peer"), p.source.Name)
-	if err := os.WriteFile(load, []byte(text), 0o600); err != nil {
-		return 0, err
-	}
-	if _, err := p.said(p.command(ctx, nil, "pgloader", "--root-dir", p.dir, load)); err != nil {
-		return 0, err
-	}
-	return p.moved(ctx)
+	_, err := p.said(p.command(ctx, nil, "pgloader", "--root-dir", p.dir, "bench.load"))
+	return int64(p.source.Rows), err
 }

@@ -154,7 +154,7 @@ func (s *Source) settle(ctx context.Context) error {
 	deadline := time.Now().Add(5 * time.Second)
 	for {
 		var others int
-		err := s.conn.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+		err := s.conn.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity WHERE datname IN (current_database(), current_database() || '`+peerSuffix+`')
 			AND application_name <> $1 AND backend_type = 'client backend'`, benchName).Scan(&others)
 		if err != nil {
 			return fmt.Errorf("lab: look for open sessions: %w", err)

@@ -100,7 +100,10 @@ func (s *Source) check(ctx context.Context, conn *pgx.Conn, schema string) error
 	if want.Rows != s.Sum.Rows || want.RowSum != s.Sum.RowSum {
 		return fmt.Errorf("lab: somebody else changed the source %s in database %s; drop the database and start again", s.from(), s.database)
 	}
-	return want.Compare(got)
+	if err := want.Compare(got); err != nil {
+		return err
+	}
+	return fmt.Errorf("lab: %w: the destination changed while it was checked", ErrWrongData)
 }
 
 // Compare returns nil if got is the checksum of the same rows as want, else an

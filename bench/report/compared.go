@@ -125,22 +125,29 @@ func facts(r *compare.Report) []page.Fact {
 func contamination(r *compare.Report) page.Section {
 	s := page.Section{ID: "contamination", Title: "Contamination log",
 		Note: "Pairs during which something else happened on the machine or in the server. They were measured again and count for nothing."}
-	t := page.Table{Columns: []page.Column{{Title: "case"}, {Title: "block", Number: true}, {Title: "round", Number: true}, {Title: "base"},
+	t := page.Table{Columns: []page.Column{{Title: "case"}, {Title: "block", Number: true}, {Title: "round", Number: true}, {Title: "what"}, {Title: "base"},
 		{Title: "head"}, {Title: "base sec/op", Number: true}, {Title: "head sec/op", Number: true}, {Title: "started"}}}
+	add := func(b *compare.Block, c compare.Case, p compare.Pair, what string) {
+		base, head := middle(p.Base, "sec/op"), middle(p.Head, "sec/op")
+		t.Rows = append(t.Rows, []page.Cell{
+			page.Text(string(c)), number(b.Number), number(p.Round), page.Text(what), disturbance(p.Base), disturbance(p.Head),
+			{Text: quantity(base, "sec/op"), Value: base}, {Text: quantity(head, "sec/op"), Value: head}, page.Text(started(p)),
+		})
+	}
 	for _, b := range r.Blocks {
 		for _, series := range b.Series {
 			for _, p := range series.Repeated {
-				base, head := middle(p.Base, "sec/op"), middle(p.Head, "sec/op")
-				t.Rows = append(t.Rows, []page.Cell{
-					page.Text(string(series.Case)), number(b.Number), number(p.Round), disturbance(p.Base), disturbance(p.Head),
-					{Text: quantity(base, "sec/op"), Value: base}, {Text: quantity(head, "sec/op"), Value: head},
-					page.Text(started(p)),
-				})
+				add(b, series.Case, p, "measured again")
+			}
+			for _, p := range series.Pairs {
+				if left := len(p.Base.LeftOut["sec/op"]); left > 0 {
+					add(b, series.Case, p, fmt.Sprintf("%d of %d runs left out", left, left+len(p.Base.Values["sec/op"])))
+				}
 			}
 		}
 	}
 	if t.Rows == nil {
-		s.Blocks = []page.Block{page.Preformatted{Text: "No pair had to be repeated."}}
+		s.Blocks = []page.Block{page.Preformatted{Text: "No pair had to be measured again, and no run was left out."}}
 		return s
 	}
 	s.Blocks = []page.Block{t}

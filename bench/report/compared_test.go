@@ -47,6 +47,10 @@ func compared() *compare.Report {
 			for round := 1; round <= 10; round++ {
 				clock = clock.Add(time.Second)
 				p := compare.Pair{Round: round, BaseFirst: round%2 == 1, Alternated: i%2 == 0, Base: process(c, 1, clock), Head: process(c, 1+0.1*float64(i), clock)}
+				if round == 6 {
+					p.Base.LeftOut = map[string][]float64{"sec/op": {0.4}}
+					p.Base.Contaminated = []string{"steal"}
+				}
 				s.Pairs = append(s.Pairs, p)
 				if round == 4 {
 					p.Base = process(c, 3, clock)
@@ -92,7 +96,7 @@ var wanted = []string{
 	"same Pipeline/rows=1000/load=copy sec/op 100 ms 100 ms +0.1 % −0.4 % to +0.5 %",
 	"inconclusive Evil/" + hostile + " could have seen " + hostile + "; head looks", "sec/op - +Inf - no interval", "B/op 0 0 - 0 % 0", "no pair was measured", "; head looks bimodal, 5 processes around", "two groups in head",
 	"1 exact counters are equal case unit value Pipeline/rows=1000/load=copy roundtrips/op 7",
-	"sec/op in run order", "repeated, not counted", "interval +8.0 % to +13.0 %", "band 2.1 %", "block 2",
+	"sec/op in run order", "repeated, not counted", "4 measured again checkpoint quiet", "6 1 of 3 runs left out steal quiet", "interval +8.0 % to +13.0 %", "band 2.1 %", "block 2",
 	"source: 100 ms → 110 ms", "+10.0 ms", "source guest 80.0 ms 80.0 % 90.0 ms 81.8 % +10.0 ms", "A reference: it describes the machine and is not judged.",
 	"Scaling", "Pipeline/load=copy", "flame of " + hostile, "Contamination log", "checkpoint quiet", "seed 7", "pg-version 15.18", "with changes that are not committed",
 	"block 2 out of time after 10 of 12 rounds", "1.1 %", "go tool mage compare main . -seed=7", "benchstat goos: linux", "The report as text",

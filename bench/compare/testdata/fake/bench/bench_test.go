@@ -65,8 +65,14 @@ func run(b *testing.B) {
 
 // turn waits for this process's turn, if it takes any, and notes in FAKE_LOG that it has had it.
 func turn(b *testing.B, n int) {
-	if os.Getenv("BENCH_TURNS") != "3,4" || os.Getenv("FAKE") == "no turns" {
+	if os.Getenv("BENCH_TURNS") != "3,4" || strings.HasPrefix(os.Getenv("FAKE"), "no turns") {
 		return
+	}
+	if log := os.Getenv("FAKE_LOG"); log != "" {
+		os.WriteFile(log+".taken", nil, 0o644) // as a lock on the server
+		if n == 1 {
+			b.Cleanup(func() { os.Remove(log + ".taken") })
+		}
 	}
 	os.NewFile(4, "out").Write([]byte{'.'})
 	if _, err := os.NewFile(3, "in").Read(make([]byte, 1)); err != nil {
@@ -121,6 +127,10 @@ func misbehave(b *testing.B) {
 		b.Skip("no server on this machine")
 	case "panic":
 		panic("index out of range")
+	case "no turns beside others":
+		if _, err := os.Stat(os.Getenv("FAKE_LOG") + ".taken"); err == nil {
+			b.Fatal("another benchmark is using this server")
+		}
 	case "exit":
 		os.Exit(0)
 	case "hang":
