@@ -35,16 +35,7 @@ func BenchmarkPipelineCold(b *testing.B) {
 		skip(b, errNothingCompiled)
 	}
 	for _, c := range env.Grid.Colds() {
-		b.Run(c.Sub(), func(b *testing.B) {
-			trial, done, err := env.ColdTrial(b.Context(), c)
-			if err != nil {
-				b.Fatal(err)
-			}
-			env.Measure(b, trial)
-			if err := done(); err != nil {
-				b.Error(err)
-			}
-		})
+		b.Run(c.Sub(), func(b *testing.B) { measureAndEnd(b, env, c, env.ColdTrial) })
 	}
 }
 
@@ -72,14 +63,7 @@ func BenchmarkPeer(b *testing.B) {
 			if err := lab.HavePeer(c.Param("via")); err != nil {
 				skip(b, err)
 			}
-			trial, done, err := env.PeerTrial(b.Context(), c)
-			if err != nil {
-				b.Fatal(err)
-			}
-			env.Measure(b, trial)
-			if err := done(); err != nil {
-				b.Error(err)
-			}
+			measureAndEnd(b, env, c, env.PeerTrial)
 		})
 	}
 }
@@ -92,16 +76,7 @@ func BenchmarkNetwork(b *testing.B) {
 	}
 	env := require(b)
 	for _, c := range env.Grid.Links() {
-		b.Run(c.Sub(), func(b *testing.B) {
-			trial, done, err := env.NetworkTrial(b.Context(), c)
-			if err != nil {
-				b.Fatal(err)
-			}
-			env.Measure(b, trial)
-			if err := done(); err != nil {
-				b.Error(err)
-			}
-		})
+		b.Run(c.Sub(), func(b *testing.B) { measureAndEnd(b, env, c, env.NetworkTrial) })
 	}
 }
 
@@ -147,6 +122,20 @@ func measure(b *testing.B, env *lab.Env, cases []lab.Case, trial func(context.Co
 			env.Measure(b, t)
 		})
 	}
+}
+
+// measureAndEnd runs a case that has something to end, also when measuring it fails.
+func measureAndEnd(b *testing.B, env *lab.Env, c lab.Case, trial func(context.Context, lab.Case) (lab.Trial, func() error, error)) {
+	t, done, err := trial(b.Context(), c)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() {
+		if err := done(); err != nil {
+			b.Error(err)
+		}
+	}()
+	env.Measure(b, t)
 }
 
 // BenchmarkCodec compresses and decompresses one batch as the source makes it.
