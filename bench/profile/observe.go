@@ -12,9 +12,9 @@ import (
 // Observer says what perf should see while a program runs. The zero value watches nothing.
 type Observer struct {
 	Perf       *Perf  // nil: nothing
-	NoPerf     error  // why it is nil
+	NoPerf     error  // why it is nil; nil: nobody looked
 	Postmaster int    // process whose children serve the runs; 0: none
-	Guests     string // folder of the modules of a program that writes a perf map; "": it writes none
+	Guests     string // folder of the modules whose functions are wanted by name, which takes a program that writes a perf map; "": none are
 }
 
 // Observed is one case seen from all sides there are.
@@ -51,30 +51,44 @@ func (o Observer) Observe(ctx context.Context, p Program, c lab.Case, n int) (*O
 		return nil, fmt.Errorf("%w: %d runs of %s took less than the profiler's hundredth of a second: ask for more rows or runs", ErrEmpty, n, c)
 	}
 
-	if o.Guests != "" && clientErr == nil {
+	if o.Perf != nil && o.Guests != "" && clientErr == nil {
 		clientErr = cpu.NameGuests(clients, o.Guests)
-	}
-	if clientErr != nil {
-		result.Notes = append(result.Notes, "The guests' functions have no names: "+clientErr.Error()+".")
 	}
 	result.CPU, result.Tree = cpu, cpu.Tree()
 	if cpu.Process > 0 {
 		cpu.AddUnlabelled(result.Tree)
-	} else {
-		result.Notes = append(result.Notes, "What has no label is not in it, such as background garbage collection: the suite does not tell the process's clock.")
 	}
 	if serverErr == nil {
 		cpu.AddDatabase(result.Tree, servers)
 	}
-	switch {
-	case serverErr != nil:
-		result.Notes = append(result.Notes, "The server's backends are not in it: "+serverErr.Error()+".")
-	case o.Postmaster == 0:
-		result.Notes = append(result.Notes, "The server's backends are not in it: they do not run on this machine.")
-	case o.Perf == nil:
-		result.Notes = append(result.Notes, fmt.Sprintf("The server's backends are not in it: %v.", o.NoPerf))
-	}
+	result.Notes = o.notes(cpu.Process > 0, clientErr, serverErr)
 	return &result, nil
+}
+
+// notes says what is not in a profile; the errors are those of watching guests and server.
+func (o Observer) notes(clock bool, guests, server error) (notes []string) {
+	none := o.NoPerf
+	if none == nil {
+		none = ErrNoPerf
+	}
+	if o.Perf == nil && o.Guests != "" {
+		guests = none
+	}
+	if guests != nil {
+		notes = append(notes, fmt.Sprintf("The guests' functions have no names: %v.", guests))
+	}
+	if !clock {
+		notes = append(notes, "What has no label is not in it, such as background garbage collection: the suite does not tell the process's clock.")
+	}
+	switch {
+	case server != nil:
+		notes = append(notes, fmt.Sprintf("The server's backends are not in it: %v.", server))
+	case o.Postmaster == 0:
+		notes = append(notes, "The server's backends are not in it: they do not run on this machine.")
+	case o.Perf == nil:
+		notes = append(notes, fmt.Sprintf("The server's backends are not in it: %v.", none))
+	}
+	return notes
 }
 
 // nothing is a recording that was not made.

@@ -146,8 +146,11 @@ func (r *Repo) buildProfiled(ctx context.Context, dir string, j profiling, o *pr
 	native = program
 	native.Env = append(env[:1:1], "BENCH_RUNTIME=native")
 	flags := j.Flags
-	if j.Guest && o.Perf != nil && kind == "compiled" {
-		o.Guests, program.PerfMap, native.PerfMap = guests, true, true
+	if j.Guest && kind == "compiled" {
+		o.Guests = guests // without perf the observer says that they have no names
+	}
+	if o.Guests != "" && o.Perf != nil {
+		program.PerfMap, native.PerfMap = true, true
 		flags = append(flags[:len(flags):len(flags)], "-tags="+profile.PerfMapTag)
 		// wazero names only what it compiles itself, so nothing may be compiled already.
 		program.Env = append(program.Env, "XDG_CACHE_HOME="+filepath.Join(dir, "cache"))
