@@ -2,6 +2,7 @@ package compare
 
 import (
 	"context"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -9,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // pairing returns a runner of the fake suite whose sides misbehave as told, and the file in which they note their turns.
@@ -83,36 +83,77 @@ func TestPairWithASuiteWithoutTurns(t *testing.T) {
 // process behind.
 func TestPairFails(t *testing.T) {
 	const late = "fails in turn 2"
-	for _, c := range []struct{ base, head, says, side string }{
-		{"failure", "", "connection refused", "base"},
-		{"", "failure", "connection refused", "head"},
-		{late, "", "connection lost", "base"},
-		{"", late, "connection lost", "head"},
-		{late, "no turns", "connection lost", "base"},
+	for _, c := range []struct {
+		base, head, says, side string
+		processes              int
+	}{
+		{"failure", "", "connection refused", "base", 1},
+		{"", "failure", "connection refused", "head", 3}, // it is given a second chance
+		{late, "", "connection lost", "base", 2},
+		{"", late, "connection lost", "head", 2},
+		{late, "no turns", "connection lost", "base", 2},
 	} {
 		b, _ := pairing(t, c.base, c.head)
+		started := notePids(t, b)
 		_, err := b.Pair(t.Context(), Turn{Side: Base, Case: fakeCopy, Iterations: 3})
+		none(t, started, c.processes)
 		if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), " of "+c.side) {
 			t.Errorf("%q and %q: %v", c.base, c.head, err)
 		}
 	}
 
 	b, _ := pairing(t, "", "")
+	started := notePids(t, b)
 	b.Head.Path = filepath.Join(t.TempDir(), "missing")
 	if _, err := b.Pair(t.Context(), Turn{Side: Base, Case: fakeCopy, Iterations: 3}); err == nil {
 		t.Error("a missing binary made a pair")
+	}
+	none(t, started, 1)
+}
+
+// notePids lets the processes write down which they are, and returns the file.
+func notePids(t *testing.T, b *Binaries) string {
+	path := filepath.Join(t.TempDir(), "started")
+	b.Base.Env = append(b.Base.Env, "FAKE_STARTED="+path)
+	b.Head.Env = append(b.Head.Env, "FAKE_STARTED="+path)
+	return path
+}
+
+// none checks that so many processes wrote themselves down, and that none of them is there any more: a pair that has ended
+// has waited for both.
+func none(t *testing.T, path string, want int) {
+	t.Helper()
+	pids := waitForPids(t, path)
+	if len(pids) != want {
+		t.Errorf("%d processes were started, want %d: %v", len(pids), want, pids)
+	}
+	for _, pid := range pids {
+		if running(pid) {
+			t.Errorf("process %d was left behind", pid)
+		}
 	}
 }
 
 // Cancelling ends a process that waits for its turn as well as the one that has it.
 func TestPairCancelled(t *testing.T) {
 	b, _ := pairing(t, "", "hang")
-	b.Head.Env = append(b.Head.Env, "FAKE_PIDS="+filepath.Join(t.TempDir(), "pids"))
+	started := notePids(t, b)
+	pids := filepath.Join(t.TempDir(), "pids")
+	b.Head.Env = append(b.Head.Env, "FAKE_PIDS="+pids)
 	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(200*time.Millisecond, cancel)
-	if _, err := b.Pair(ctx, Turn{Side: Base, Case: fakeCopy, Iterations: 3}); err == nil || ctx.Err() == nil {
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		_, err := b.Pair(ctx, Turn{Side: Base, Case: fakeCopy, Iterations: 3})
+		done <- err
+	}()
+	hanging := waitForPids(t, pids)
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled pair: %v", err)
 	}
+	none(t, started, 2)
+	gone(t, hanging) // with what it had started
 }
 
 // Processes that took turns are compared run by run: what slows two neighbouring runs alike leaves their ratio alone.

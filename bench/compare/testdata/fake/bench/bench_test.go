@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +37,7 @@ func run(b *testing.B) {
 	if os.Getenv("BENCH_LIST") != "" {
 		return
 	}
+	note(b, "FAKE_STARTED", strconv.Itoa(os.Getpid()))
 	misbehave(b)
 	h := fnv.New32a()
 	fmt.Fprint(h, os.Getenv("BENCH_SEED"), b.Name())
@@ -81,14 +83,21 @@ func turn(b *testing.B, n int) {
 	if os.Getenv("FAKE") == "fails in turn 2" && n == 2 {
 		b.Fatal("connection lost")
 	}
-	if log := os.Getenv("FAKE_LOG"); log != "" {
-		f, err := os.OpenFile(log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer f.Close()
-		fmt.Fprintf(f, "%s%d\n", os.Getenv("FAKE_SIDE"), n)
+	note(b, "FAKE_LOG", fmt.Sprint(os.Getenv("FAKE_SIDE"), n))
+}
+
+// note adds a line to the file that the variable names, if it does.
+func note(b *testing.B, variable, line string) {
+	path := os.Getenv(variable)
+	if path == "" {
+		return
 	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	fmt.Fprintln(f, line)
 }
 
 // samples writes an iteration each, whose median is what the line reports.
