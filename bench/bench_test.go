@@ -55,7 +55,7 @@ func BenchmarkPeer(b *testing.B) {
 		return
 	}
 	env := require(b)
-	if err := lab.HavePeer("rapidbyte"); err != nil {
+	if err := lab.HaveRival(); err != nil {
 		skip(b, err)
 	}
 	for _, c := range env.Grid.Peers() {

@@ -32,24 +32,29 @@ type AbsentError struct{ Program string }
 // Error names the program.
 func (e *AbsentError) Error() string { return e.Program + " is not in PATH" }
 
-// HavePeer returns why the machine cannot run the peer, nil if it can. Ours, which takes a while to build, and psql, which
-// is also a floor, are only worth it beside a rival.
+// HavePeer returns why the machine cannot run the peer, nil if it can.
 func HavePeer(peer string) error {
-	if peer == "rapidbyte" || peer == "psql" {
-		for _, rival := range rivals {
-			if HavePeer(rival) == nil {
-				if peer == "psql" {
-					return havePSQL()
-				}
-				return nil
-			}
-		}
-		return errors.New("neither " + strings.Join(rivals, " nor ") + " is in PATH")
+	if peer == "rapidbyte" { // is built
+		return nil
 	}
 	if _, err := exec.LookPath(peer); err != nil {
 		return &AbsentError{peer}
 	}
 	return nil
+}
+
+// HaveRival returns why the machine can run none of the rivals, nil if it can. Without one the peers are not worth it: ours
+// takes a while to build, and psql is also a floor.
+func HaveRival() error {
+	var missing []error
+	for _, rival := range rivals {
+		err := HavePeer(rival)
+		if err == nil {
+			return nil
+		}
+		missing = append(missing, err)
+	}
+	return errors.Join(missing...)
 }
 
 // peerSuffix makes the name of a source's database that of the rivals' destination.

@@ -8,15 +8,18 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Without a rival there is nothing to compare with, and every program that is missed is named.
+// Every program that is missed is named; ours is built.
 func TestHavePeer(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	for _, via := range Peers() {
 		err := HavePeer(via)
 		var absent *AbsentError
-		if rival := via != "rapidbyte" && via != "psql"; err == nil || rival != errors.As(err, &absent) || rival && !strings.Contains(err.Error(), via) {
+		if ours := via == "rapidbyte"; ours != (err == nil) || !ours && (!errors.As(err, &absent) || absent.Program != via) {
 			t.Errorf("%s: %v", via, err)
 		}
+	}
+	if err := HaveRival(); err == nil || !strings.Contains(err.Error(), "pgcopydb") || !strings.Contains(err.Error(), "pgloader") {
+		t.Errorf("no rival: %v", err)
 	}
 }
 
