@@ -7,14 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"io"
 	"io/fs"
 	"math"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
+	"github.com/rapidbyte-go/rapidbyte/bench/atomicfile"
 	"github.com/rapidbyte-go/rapidbyte/bench/compare/paired"
 )
 
@@ -233,23 +234,14 @@ func SaveNoise(path string, n *Noise) error {
 	same := func(other *Noise) bool { return other.Machine == n.Machine && other.foreign(n.Config) == "" }
 	f.Noise = append(slices.DeleteFunc(f.Noise, same), n)
 
-	// Written aside and moved, so that a reader or a crash never meets half of it.
 	data, err := json.MarshalIndent(f, "", "\t")
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fmt.Errorf("compare: noise file: %w", err)
-	}
-	aside, err := os.CreateTemp(filepath.Dir(path), ".noise-")
-	if err != nil {
-		return fmt.Errorf("compare: noise file: %w", err)
-	}
-	defer os.Remove(aside.Name())
-	_, err = aside.Write(append(data, '\n'))
-	if err = errors.Join(err, aside.Close()); err == nil {
-		err = os.Rename(aside.Name(), path)
-	}
+	err = atomicfile.Write(path, func(w io.Writer) error {
+		_, err := w.Write(append(data, '\n'))
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("compare: noise file: %w", err)
 	}

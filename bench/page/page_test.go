@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rapidbyte-go/rapidbyte/bench/atomicfile"
 	"github.com/rapidbyte-go/rapidbyte/bench/page"
 	"github.com/rapidbyte-go/rapidbyte/bench/page/pagetest"
 )
@@ -153,10 +154,10 @@ func TestWriteFile(t *testing.T) {
 	}
 	alone(t, filepath.Dir(path), "report.html")
 
-	if err := page.Writable(path); err != nil {
+	if err := atomicfile.Check(path); err != nil {
 		t.Error(err)
 	}
-	if err := page.Writable(dir); err == nil || !strings.Contains(err.Error(), "is a folder") {
+	if err := atomicfile.Check(dir); err == nil || !strings.Contains(err.Error(), "is a folder") {
 		t.Errorf("a folder: %v", err)
 	}
 	if err := page.WriteFile(filepath.Join(dir, "a"), good); err == nil {
@@ -181,7 +182,7 @@ func TestWriteFileRefused(t *testing.T) {
 			if name == "read-only folder" && os.Geteuid() == 0 {
 				t.Skip("root may write everywhere")
 			}
-			for _, err := range []error{page.WriteFile(path, page.Page{}), page.Writable(path)} {
+			for _, err := range []error{page.WriteFile(path, page.Page{}), atomicfile.Check(path)} {
 				if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "elsewhere") {
 					t.Errorf("%v, want the path and what to do", err)
 				}

@@ -2,11 +2,10 @@ package page
 
 import (
 	_ "embed"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
+
+	"github.com/rapidbyte-go/rapidbyte/bench/atomicfile"
 )
 
 var (
@@ -31,63 +30,19 @@ func Write(w io.Writer, p Page) error {
 
 // WriteFile writes the page into a file, whose folder is made if it is missing. The file is either the whole page or what
 // was there before. An error names the file.
-func WriteFile(path string, p Page) (err error) {
+func WriteFile(path string, p Page) error {
 	doc, err := p.render()
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	f, err := create(path)
+	err = atomicfile.Write(path, func(w io.Writer) error {
+		_, err := io.WriteString(w, doc)
+		return err
+	})
 	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-			err = fmt.Errorf("page: %s: %w", path, err)
-		}
-	}()
-
-	if _, err = io.WriteString(f, doc); err != nil {
-		return err
-	}
-	// A temporary file is its owner's alone; a report is for others, too.
-	if err = f.Chmod(0o644); err != nil {
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
-}
-
-// Writable reports, as an error that WriteFile would return too, that no page can be written at path. It leaves nothing but
-// the folder: long work whose result could not be kept should not begin.
-func Writable(path string) error {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return fmt.Errorf("page: %s is a folder; name a file in it", path)
-	}
-	f, err := create(path)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(f.Close(), os.Remove(f.Name())); err != nil {
-		return fmt.Errorf("page: %s: %w", path, err)
+		return fmt.Errorf("page: %w", err)
 	}
 	return nil
-}
-
-// create makes a temporary file beside the one at path.
-func create(path string) (*os.File, error) {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("page: the folder of %s cannot be made; name a file elsewhere: %w", path, err)
-	}
-	f, err := os.CreateTemp(dir, ".page-*")
-	if err != nil {
-		return nil, fmt.Errorf("page: %s cannot be written; name a file elsewhere: %w", path, err)
-	}
-	return f, nil
 }
 
 // render returns the document.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/rapidbyte-go/rapidbyte/bench/atomicfile"
 	"github.com/rapidbyte-go/rapidbyte/bench/compare"
 	"github.com/rapidbyte-go/rapidbyte/bench/page"
 	"github.com/rapidbyte-go/rapidbyte/bench/report"
@@ -23,7 +24,7 @@ func (o *CompareOptions) checkPage() error {
 	if o.HTML == nil {
 		return nil
 	}
-	if err := page.Writable(*o.HTML); err != nil {
+	if err := atomicfile.Check(*o.HTML); err != nil {
 		return usage("-html=%s: %v", *o.HTML, err)
 	}
 	return nil

@@ -5,13 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/rapidbyte-go/rapidbyte/bench/atomicfile"
 	"github.com/rapidbyte-go/rapidbyte/bench/lab"
 	"github.com/rapidbyte-go/rapidbyte/bench/matrix"
 	"github.com/rapidbyte-go/rapidbyte/bench/page"
@@ -42,8 +42,11 @@ func (r *Repo) Matrix(ctx context.Context, o MatrixOptions) error {
 	// What cannot be written should be known before a minute of measuring.
 	csvFile, htmlFile := value(o.CSV, ""), value(o.HTML, "")
 	for _, file := range []string{csvFile, htmlFile} {
-		if err := writable(file); err != nil {
-			return err
+		if file == "" {
+			continue
+		}
+		if err := atomicfile.Check(file); err != nil {
+			return usage("%v; nothing was measured", err)
 		}
 	}
 	dir, err := newFolder(filepath.Join(r.Dir, "target", "matrix"))
@@ -74,7 +77,7 @@ func (r *Repo) Matrix(ctx context.Context, o MatrixOptions) error {
 	}
 
 	if csvFile != "" {
-		if err := writeWhole(csvFile, m.WriteCSV); err != nil {
+		if err := atomicfile.Write(csvFile, m.WriteCSV); err != nil {
 			return err
 		}
 	}
@@ -176,47 +179,4 @@ func newFolder(parent string) (string, error) {
 		}
 		dir = first + "-" + strconv.Itoa(n)
 	}
-}
-
-// writable makes sure that a file can be written later: its folder is made, and takes a file. "" is no file.
-func writable(file string) error {
-	if file == "" {
-		return nil
-	}
-	if info, err := os.Stat(file); err == nil && info.IsDir() {
-		return usage("%s is a folder: name a file", file)
-	}
-	dir := filepath.Dir(file)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("the folder of %s cannot be made; nothing was measured: %w", file, err)
-	}
-	f, err := os.CreateTemp(dir, ".try-*")
-	if err != nil {
-		return fmt.Errorf("%s cannot be written; nothing was measured: %w", file, err)
-	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
-}
-
-// writeWhole writes a file that is either whole or what was there before.
-func writeWhole(file string, write func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(file), ".write-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			err = errors.Join(fmt.Errorf("%s: %w", file, err), os.Remove(f.Name()))
-		}
-	}()
-	if err = write(f); err != nil {
-		return err
-	}
-	if err = f.Chmod(0o644); err != nil { // a temporary file is its owner's alone
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), file)
 }

@@ -1,17 +1,16 @@
 package targets
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	pprof "github.com/google/pprof/profile"
 
+	"github.com/rapidbyte-go/rapidbyte/bench/atomicfile"
 	"github.com/rapidbyte-go/rapidbyte/bench/profile"
 	"github.com/rapidbyte-go/rapidbyte/bench/profile/flame"
 )
@@ -28,17 +27,13 @@ type profiles struct {
 // newProfiles makes the folder, and fails if it cannot be written: minutes later would be late.
 func (r *Repo) newProfiles(j profiling) (*profiles, error) {
 	dir := filepath.Join(r.Dir, "target", "profiles")
-	probe := filepath.Join(dir, ".probe")
-	err := flame.WriteFile(probe, nil)
-	if err == nil {
-		err = os.Remove(probe)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("profiles go to target/profiles: %w", err)
-	}
 	what := cmp.Or(j.Case.Param("load"), strings.ToLower(j.Case.Family))
 	name := fmt.Sprintf("flamegraph_%drows_%s_%s", j.Case.Rows(), what, time.Now().Format("20060102T150405"))
-	return &profiles{repo: r, job: j, prefix: filepath.Join(dir, name)}, nil
+	p := &profiles{repo: r, job: j, prefix: filepath.Join(dir, name)}
+	if err := atomicfile.Check(p.file("", ".svg")); err != nil {
+		return nil, fmt.Errorf("profiles go to target/profiles: %w", err)
+	}
+	return p, nil
 }
 
 // file returns the path of a file with the given name behind the common one.
@@ -60,13 +55,9 @@ func (p *profiles) save(variant string, g *flame.Graph, raw *pprof.Profile) erro
 }
 
 func (p *profiles) raw(variant string, raw *pprof.Profile) error {
-	var data bytes.Buffer
-	if err := raw.Write(&data); err != nil {
-		return fmt.Errorf("profile %s: %w", variant, err)
-	}
 	file := p.file(variant, ".pprof")
 	p.files = append(p.files, file)
-	return flame.WriteFile(file, data.Bytes())
+	return atomicfile.Write(file, raw.Write)
 }
 
 // cpu writes a CPU profile and its table.

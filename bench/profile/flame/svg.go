@@ -9,10 +9,10 @@ import (
 	"hash/fnv"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/rapidbyte-go/rapidbyte/bench/atomicfile"
 )
 
 // Graph is one picture.
@@ -80,32 +80,14 @@ func (g *Graph) WriteFile(path string) error {
 	if err := g.Write(&svg); err != nil {
 		return err
 	}
-	return WriteFile(path, svg.Bytes())
-}
-
-// WriteFile writes a file whole or not at all, and makes its folder.
-func WriteFile(path string, data []byte) (err error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fmt.Errorf("flame: the folder cannot be made: %w", err)
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".writing-*")
-	if err != nil {
-		return fmt.Errorf("flame: the folder %s cannot be written: %w", filepath.Dir(path), err)
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
-			err = fmt.Errorf("flame: %s cannot be written: %w", path, err)
-		}
-	}()
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	err := atomicfile.Write(path, func(w io.Writer) error {
+		_, err := svg.WriteTo(w)
 		return err
+	})
+	if err != nil {
+		return fmt.Errorf("flame: %w", err)
 	}
-	return os.Rename(f.Name(), path)
+	return nil
 }
 
 // painter holds what is drawn so far.
