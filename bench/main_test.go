@@ -74,6 +74,10 @@ func openSuite() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
+	signals, opened := make(chan os.Signal, 1), make(chan struct{})
+	defer close(opened)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go stopOnSignal(signals, cancel, opened)
 
 	// Lines for people start with "#" here: everything else on standard output
 	// would be taken for a result or for configuration.
@@ -87,19 +91,25 @@ func openSuite() {
 	if suite.env, suite.err = lab.Open(ctx, suite.server, grid); suite.err != nil {
 		return
 	}
-	go stopOnSignal(suite.server, suite.env)
 	suite.err = suite.env.WriteHead(os.Stdout)
 }
 
-// stopOnSignal leaves nothing behind when the suite is interrupted; package
-// testing would just die.
-func stopOnSignal(server *pgtest.Server, env *lab.Env) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+// stopOnSignal leaves nothing behind when the suite is interrupted, where package testing would just die. A suite that is
+// still being opened is told to give up, and takes back what it has made so far.
+func stopOnSignal(signals <-chan os.Signal, giveUp context.CancelFunc, opened <-chan struct{}) {
 	<-signals
+	giveUp()
+	<-opened
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
-	if err := errors.Join(env.Abandon(ctx), server.Close()); err != nil {
+	var errs []error
+	if suite.env != nil {
+		errs = append(errs, suite.env.Abandon(ctx))
+	}
+	if suite.server != nil {
+		errs = append(errs, suite.server.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
 		fmt.Fprintln(os.Stderr, "#", err)
 	}
 	os.Exit(130)

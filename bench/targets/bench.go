@@ -29,6 +29,8 @@ type BenchOptions struct {
 
 // Bench measures INSERT and COPY and ends with the comparison of the two.
 func (r *Repo) Bench(ctx context.Context, o BenchOptions) error {
+	ctx, stop := untilStopped(ctx)
+	defer stop()
 	rows, iters := value(o.Rows, 10000), value(o.Iters, 3)
 	if rows < 1 || rows > lab.MaxRows {
 		return usage("-rows=%d: want 1 to %d", rows, lab.MaxRows)

@@ -4,10 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/magefile/mage/mg"
@@ -30,7 +27,7 @@ type BisectOptions struct {
 // Bisect finds the commit between good and bad that made a benchmark slower. The
 // error, if any, has the exit code of package compare.
 func (r *Repo) Bisect(ctx context.Context, good, bad string, o BisectOptions) error {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilStopped(ctx)
 	defer stop()
 	options, err := r.search(good, bad, o)
 	if err != nil {

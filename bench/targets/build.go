@@ -11,6 +11,8 @@ import (
 // Build builds the program with the connectors in it, so that it runs anywhere
 // by itself, and returns its path, target/rapidbyte.
 func (r *Repo) Build(ctx context.Context) (binary string, err error) {
+	ctx, stop := untilStopped(ctx)
+	defer stop()
 	embedded := filepath.Join(r.Dir, "connectors", "embedded")
 	if _, err := connectors.Build(ctx, connectors.BuildOptions{Dir: embedded, Source: r.Dir}); err != nil {
 		return "", err

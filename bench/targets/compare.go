@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/magefile/mage/mg"
@@ -47,7 +45,7 @@ const defaultCases = "^Benchmark(Pipeline|Floor)$/^rows=/^load=/^(compression=.*
 // Compare says whether head is slower than base. The error, if any, has the exit
 // code of package compare.
 func (r *Repo) Compare(ctx context.Context, base, head string, o CompareOptions) error {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilStopped(ctx)
 	defer stop()
 	c, err := r.comparison(base, head, o)
 	if err != nil {
@@ -103,7 +101,7 @@ func (r *Repo) Compare(ctx context.Context, base, head string, o CompareOptions)
 // Noise measures HEAD against itself and keeps what this machine resolves, for
 // the headers and bands of later comparisons.
 func (r *Repo) Noise(ctx context.Context, o CompareOptions) error {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilStopped(ctx)
 	defer stop()
 	if o.Rounds == nil && o.Budget == nil {
 		o.Rounds = new(int)

@@ -16,6 +16,8 @@ import (
 // Gate counts the guests' work on recorded conversations and compares it with the
 // checked-in file, or, to accept a change, records and counts anew.
 func (r *Repo) Gate(ctx context.Context, update bool) (err error) {
+	ctx, stop := untilStopped(ctx)
+	defer stop()
 	// The source here is what is judged, not what RAPIDBYTE_CONNECTOR_DIR happens
 	// to name.
 	modules, err := connectors.Build(ctx, connectors.BuildOptions{Source: r.Dir})

@@ -3,14 +3,10 @@
 package targets
 
 import (
-	"bytes"
 	"errors"
-	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 )
@@ -97,131 +93,34 @@ func TestMageDeliversExitCodesAndFlags(t *testing.T) {
 	}
 }
 
-// Ctrl-C goes to every process of the terminal's group, which is mage's; what it
-// started must be gone with it, the server above all.
-func TestMageLeavesNothingBehindOnInterrupt(t *testing.T) {
-	if _, err := os.Stat("/proc/self"); err != nil {
-		t.Skip("needs the proc file system to look for processes")
-	}
+// Ctrl-C and the end of a CI job reach every process of the group, which is mage's; what it started must be gone with it,
+// the server above all.
+func TestMageLeavesNothingBehind(t *testing.T) {
+	bench := []string{"bench", "-rows=2000", "-iters=100000"}
 	for _, tt := range []struct {
-		args []string
-		text string // that says it is under way
+		name   string
+		signal syscall.Signal
+		when   func(*underWay) bool
+		args   []string
 	}{
-		{[]string{"bench", "-rows=2000", "-iters=100000"}, "pg-version:"},
-		{[]string{"compare", "HEAD", "HEAD", "-force", "-rows=2000", "-load=copy", "-compression=none", "-rounds=500"}, "round 1"},
+		{"Ctrl-C while bench measures", syscall.SIGINT, said("pg-version:"), bench},
+		{"SIGTERM while bench measures", syscall.SIGTERM, said("pg-version:"), bench},
+		{"SIGTERM while bench starts its server", syscall.SIGTERM, func(m *underWay) bool { return servers(m.temp) > 0 }, bench},
+		{"SIGTERM while matrix measures", syscall.SIGTERM, said("pg-version:"), []string{"matrix", "-rows=100000", "-iters=1000"}},
+		{"Ctrl-C while compare measures", syscall.SIGINT, said("round 1"),
+			[]string{"compare", "HEAD", "HEAD", "-force", "-rows=2000", "-load=copy", "-compression=none", "-rounds=500"}},
 	} {
-		t.Run(tt.args[0], func(t *testing.T) { testInterrupt(t, tt.text, tt.args...) })
+		t.Run(tt.name, func(t *testing.T) {
+			m := startMage(t, tt.when, tt.args...)
+			waitFor(t, "a server", func() bool { return servers(m.temp) > 0 })
+			if err := syscall.Kill(-m.cmd.Process.Pid, tt.signal); err != nil {
+				t.Fatal(err)
+			}
+			// SIGTERM ends mage itself, and go reports success for a tool that a signal ended.
+			if err := <-m.ended; err == nil && tt.signal == syscall.SIGINT {
+				t.Error("a target that was stopped reports success")
+			}
+			m.checkNothingLeft(t)
+		})
 	}
-}
-
-func testInterrupt(t *testing.T, text string, args ...string) {
-	r, _, _ := here(t)
-	if _, err := os.Stat(filepath.Join(r.Dir, ".git")); err != nil && args[0] == "compare" {
-		t.Skip("not in a git repository")
-	}
-	temp, err := os.MkdirTemp("/tmp", "mage-") // t.TempDir is closed to the server's account
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(temp)
-	if err := os.Chmod(temp, 0o1777); err != nil {
-		t.Fatal(err)
-	}
-
-	cmd := exec.Command("go", append([]string{"tool", "mage"}, args...)...)
-	cmd.Dir = r.Dir
-	cmd.Env = append(os.Environ(), "TMPDIR="+temp, "GOTMPDIR="+t.TempDir(), "BENCH_RESULTS=off",
-		"RAPIDBYTE_PG=local", "RAPIDBYTE_PG_DSN=", "RAPIDBYTE_PG_HANDED=")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	started := &watch{text: text, seen: make(chan struct{})}
-	cmd.Stdout, cmd.Stderr = started, started
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() { done <- cmd.Wait() }()
-	select {
-	case err := <-done:
-		if strings.Contains(started.String(), "no Postgres available") {
-			t.Skip("no local Postgres")
-		}
-		t.Fatalf("mage ended by itself: %v\n%s", err, started)
-	case <-started.seen:
-	}
-	if servers(temp) == 0 {
-		t.Fatalf("no server is running under %s", temp)
-	}
-
-	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGINT); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-done; err == nil {
-		t.Error("an interrupted target reports success")
-	}
-	waitFor(t, "the server to end", func() bool { return servers(temp) == 0 })
-	waitFor(t, "its files to go", func() bool {
-		left, err := filepath.Glob(filepath.Join(temp, "rapidbyte-*"))
-		return err == nil && len(left) == 0
-	})
-	waitFor(t, "its processes to end", func() bool { return processes(temp) == 0 })
-	trees := exec.Command("git", "-c", "safe.directory=*", "worktree", "list")
-	trees.Dir = r.Dir
-	if out, err := trees.Output(); args[0] == "compare" && (err != nil || strings.Contains(string(out), temp)) {
-		t.Errorf("%v: a worktree is left:\n%s", err, out)
-	}
-}
-
-// servers counts the processes whose command line names dir.
-func servers(dir string) int {
-	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	n := 0
-	for _, file := range files {
-		line, _ := os.ReadFile(file)
-		if bytes.Contains(line, []byte(dir)) && bytes.Contains(line, []byte("postgres")) {
-			n++
-		}
-	}
-	return n
-}
-
-// processes counts the processes that work in dir or below, or were told of it.
-func processes(dir string) int {
-	found, _ := filepath.Glob("/proc/[0-9]*")
-	n := 0
-	for _, process := range found {
-		cwd, _ := os.Readlink(filepath.Join(process, "cwd"))
-		line, _ := os.ReadFile(filepath.Join(process, "cmdline"))
-		if strings.HasPrefix(cwd, dir) || bytes.Contains(line, []byte(dir)) {
-			n++
-		}
-	}
-	return n
-}
-
-// watch keeps what is written and tells when a text has come.
-type watch struct {
-	text string
-	seen chan struct{}
-
-	mu   sync.Mutex
-	all  bytes.Buffer
-	once sync.Once
-}
-
-var _ io.Writer = (*watch)(nil)
-
-func (w *watch) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.all.Write(p)
-	if strings.Contains(w.all.String(), w.text) {
-		w.once.Do(func() { close(w.seen) })
-	}
-	return len(p), nil
-}
-
-func (w *watch) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.all.String()
 }

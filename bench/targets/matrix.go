@@ -35,6 +35,8 @@ var matrixPivots = [][]string{
 // Matrix measures every load method with every codec, and the floors, at several row counts, and ends with benchstat's
 // tables and the fixed cost and cost of a row.
 func (r *Repo) Matrix(ctx context.Context, o MatrixOptions) error {
+	ctx, stop := untilStopped(ctx)
+	defer stop()
 	rows, iters, err := o.grid()
 	if err != nil {
 		return err

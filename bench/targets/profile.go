@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
-	"syscall"
 
 	"github.com/rapidbyte-go/rapidbyte/bench/compare"
 	"github.com/rapidbyte-go/rapidbyte/bench/compare/refs"
@@ -32,7 +30,7 @@ type ProfileOptions struct {
 
 // Profile finds out where the time of one case goes and draws it.
 func (r *Repo) Profile(ctx context.Context, o ProfileOptions) error {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilStopped(ctx)
 	defer stop()
 	rows := value(o.Rows, 10000)
 	if rows < 1 || rows > lab.MaxRows {

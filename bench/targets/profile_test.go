@@ -17,16 +17,16 @@ import (
 	"github.com/rapidbyte-go/rapidbyte/engine/pgtest"
 )
 
-// newFiles removes what is new under target/profiles when the test ends.
-func newFiles(t *testing.T, r *Repo) {
+// newFiles removes what is new in a folder of target when the test ends.
+func newFiles(t *testing.T, r *Repo, folder string) {
 	t.Helper()
-	pattern := filepath.Join(r.Dir, "target", "profiles", "*")
+	pattern := filepath.Join(r.Dir, "target", folder, "*")
 	before, _ := filepath.Glob(pattern)
 	t.Cleanup(func() {
 		after, _ := filepath.Glob(pattern)
 		for _, file := range after {
 			if !strings.Contains("\n"+strings.Join(before, "\n")+"\n", "\n"+file+"\n") {
-				os.Remove(file)
+				os.RemoveAll(file)
 			}
 		}
 	})
@@ -63,7 +63,7 @@ func wellFormed(t *testing.T, file string) string {
 func TestProfile(t *testing.T) {
 	pgtest.Shared(t)
 	r, stdout, stderr := here(t)
-	newFiles(t, r)
+	newFiles(t, r, "profiles")
 	err := r.Profile(t.Context(), ProfileOptions{Rows: ptr(2000), Load: ptr("copy"), Compression: ptr("lz4"), Guest: ptr(true), Iters: ptr(30)})
 	if err != nil {
 		t.Fatalf("%v\n%s%s", err, stdout, stderr)
@@ -109,7 +109,7 @@ func TestBenchEndsWithAFlameGraph(t *testing.T) {
 	pgtest.Shared(t)
 	t.Setenv("BENCH_RESULTS", "off")
 	r, stdout, stderr := here(t)
-	newFiles(t, r)
+	newFiles(t, r, "profiles")
 	if err := r.Bench(t.Context(), BenchOptions{Rows: ptr(300), Iters: ptr(1), Profile: ptr(true)}); err != nil {
 		t.Fatalf("%v\n%s%s", err, stdout, stderr)
 	}

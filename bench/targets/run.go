@@ -20,6 +20,8 @@ type RunOptions struct {
 // fresh database with the benchmark's table in it, and the variables the files
 // under testdata/pipelines read. Database and server are gone afterwards.
 func (r *Repo) Run(ctx context.Context, file string, o RunOptions) (err error) {
+	ctx, stop := untilStopped(ctx)
+	defer stop()
 	rows := value(o.Rows, 10000)
 	if rows < 1 {
 		return usage("-rows=%d: want 1 or more", rows)

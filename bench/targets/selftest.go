@@ -26,6 +26,8 @@ type SelftestOptions struct {
 // Selftest proves that a comparison finds what is there and nothing else. The
 // report also goes to target/selftest.json.
 func (r *Repo) Selftest(ctx context.Context, o SelftestOptions) error {
+	ctx, stop := untilStopped(ctx)
+	defer stop()
 	options := selftest.Options{
 		Trials: value(o.Trials, 0), Rows: value(o.Rows, 0), Rounds: value(o.Rounds, 0), Iterations: value(o.Iterations, 0),
 		Budget: value(o.Budget, 0), Quick: value(o.Quick, false), Log: r.Stderr, Server: r.ownServer,

@@ -73,5 +73,7 @@ func (r *Repo) run(ctx context.Context, stdout io.Writer, env []string, program 
 
 // Test runs every test.
 func (r *Repo) Test(ctx context.Context) error {
+	ctx, stop := untilStopped(ctx)
+	defer stop()
 	return r.run(ctx, r.Stdout, nil, "go", "test", "./...")
 }
