@@ -14,7 +14,8 @@ import (
 
 // Run looks for the commit that made the case slower. Whatever happens, also a cancelled context, it removes its worktrees
 // and ends its processes before it returns. Its errors are those of package compare and [refs]; a search that comes to no
-// end is not an error but a report that says so.
+// end is not an error but a report that says so. An error after the first answer comes with the report of all answers until
+// then, any other with none.
 func Run(ctx context.Context, options Options) (report *Report, err error) {
 	o, err := options.withDefaults()
 	if err != nil {
@@ -42,15 +43,15 @@ func Run(ctx context.Context, options Options) (report *Report, err error) {
 	if err := s.prepare(ctx, session, ends); err != nil {
 		return nil, err
 	}
-	if err := s.run(ctx); err != nil {
+	if report, err = s.outcome(ctx); report == nil {
 		return nil, err
 	}
-	if report.Found != nil {
+	if err == nil && report.Found != nil {
 		s.look(ctx, session.Repo)
 	}
 	report.Finished = time.Now()
 	report.Seconds = compare.Number(time.Since(started).Seconds())
-	return report, nil
+	return report, err
 }
 
 // history resolves both ends and lists the commits from the good one to the bad one, both included.

@@ -43,6 +43,18 @@ type judged struct {
 	verdict *compare.Verdict // against the good commit; nil of that itself
 }
 
+// outcome searches and returns the report, nil if the search broke off before there was anything in it.
+func (s *search) outcome(ctx context.Context) (*Report, error) {
+	err := s.run(ctx)
+	switch {
+	case err != nil && len(s.report.Steps) == 0:
+		return nil, err
+	case err != nil:
+		s.report.Doubt, s.report.Why = true, "broken off: "+firstLine(err)
+	}
+	return s.report, err
+}
+
 // run searches between the good and the bad commit, whose programs are built.
 func (s *search) run(ctx context.Context) error {
 	good, bad := s.judged[0].program, s.judged[1].program
@@ -65,7 +77,8 @@ func (s *search) run(ctx context.Context) error {
 }
 
 // whole compares the bad commit with the good one and decides which unit to follow. It reports whether there is anything
-// to look for; if not, the report says why. Too little time for the first attempt is an error, for a later one a doubt.
+// to look for; if not, the report says why. A first attempt that fails is an error and a later one a doubt, unless rows were
+// wrong or the context was cancelled.
 func (s *search) whole(ctx context.Context) (bool, error) {
 	s.units = timeUnits()
 	if s.options.Unit != "" {
@@ -76,8 +89,8 @@ func (s *search) whole(ctx context.Context) (bool, error) {
 	for attempt := 1; ; attempt++ {
 		q := Question{last, attempt, Bracket{0, last}}
 		report, err := s.measure(ctx, q, 0, s.judged[1].program, s.options.Threshold)
-		if errors.Is(err, ErrOutOfTime) && attempt > 1 {
-			s.unsure(v, "; it was not measured again: "+firstLine(err))
+		if err != nil && attempt > 1 && ctx.Err() == nil && !errors.Is(err, compare.ErrWrongData) {
+			s.unsure(v, "; it could not be measured again: "+firstLine(err))
 			return false, nil
 		}
 		if err != nil {

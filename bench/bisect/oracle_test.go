@@ -142,7 +142,7 @@ func (f *fake) run(t *testing.T, o Options) (*Report, error) {
 	if f.ctx != nil {
 		ctx = f.ctx
 	}
-	return s.report, s.run(ctx)
+	return s.outcome(ctx)
 }
 
 // ten returns ten commits of which those from the first slow one on take longer.
@@ -343,8 +343,42 @@ func testLastComparisonFails(t *testing.T) {
 		}
 		return ctx.Err()
 	}
-	if _, err = f.run(t, Options{}); !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled: %v", err)
+	if r, err = f.run(t, Options{}); !errors.Is(err, context.Canceled) || r == nil || r.Found == nil || r.Found.Commit != "6" ||
+		!strings.Contains(text(r), "in doubt: broken off: ") {
+		t.Errorf("cancelled: %+v, %v", r, err)
+	}
+}
+
+// What the first look at the whole says is not lost when a further one fails.
+func TestFurtherLookFails(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		fail error
+		want error // nil: the report alone
+		why  string
+	}{
+		{"a case that fails", errors.New("connection lost"), nil,
+			"it is not certain that there is a regression between them; it could not be measured again: compare: " + string(testCase) + " of "},
+		{"wrong data", compare.ErrWrongData, compare.ErrWrongData, "broken off: compare: " + string(testCase) + " of "},
+	} {
+		f := &fake{commits: ten(5, 0.03), noise: 0.3}
+		f.fails = func(n int) error {
+			if n > 1 {
+				return tt.fail
+			}
+			return nil
+		}
+		r, err := f.run(t, Options{})
+		if !errors.Is(err, tt.want) || r == nil || len(r.Steps) != 1 || len(f.measured) != 2 || r.Exit() != compare.ExitInconclusive ||
+			!strings.HasPrefix(r.Why, tt.why) {
+			t.Errorf("%s: %+v, %v", tt.name, r, err)
+		}
+	}
+
+	// Before there is any answer, there is no report.
+	f := &fake{commits: ten(5, 0.03), fails: func(int) error { return errors.New("connection lost") }}
+	if r, err := f.run(t, Options{}); r != nil || err == nil {
+		t.Errorf("at once: %+v, %v", r, err)
 	}
 }
 

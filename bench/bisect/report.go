@@ -95,13 +95,15 @@ func (s *search) conclude(ctx context.Context, left Bracket) error {
 		if r.Why == "" {
 			r.Why = "the commits between cannot be measured, or not well enough"
 		}
+		var suspects []compare.Version
 		for i := left.Fast + 1; i <= left.Slow; i++ {
 			ref, err := s.lab.resolve(ctx, s.commits[i])
 			if err != nil && ctx.Err() != nil {
 				return err
 			}
-			r.Suspects = append(r.Suspects, versionOf(ref))
+			suspects = append(suspects, versionOf(ref))
 		}
+		r.Suspects = suspects
 		return nil
 	}
 

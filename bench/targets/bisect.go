@@ -34,10 +34,10 @@ func (r *Repo) Bisect(ctx context.Context, good, bad string, o BisectOptions) er
 		return err
 	}
 
-	// An answer is shown also when the server could not be stopped afterwards.
-	report, closing := bisect.Run(ctx, options)
+	// What was found out is shown also when the search broke off, or the server could not be stopped afterwards.
+	report, failed := bisect.Run(ctx, options)
 	if report == nil {
-		return failure(closing)
+		return failure(failed)
 	}
 	if value(o.JSON, false) {
 		var data []byte
@@ -50,8 +50,8 @@ func (r *Repo) Bisect(ctx context.Context, good, bad string, o BisectOptions) er
 	switch exit := report.Exit(); {
 	case err != nil:
 		return failure(err)
-	case closing != nil:
-		return failure(closing)
+	case failed != nil:
+		return failure(failed)
 	case exit == compare.ExitRegressed:
 		return mg.Fatal(int(exit), "regressed with "+report.Found.Text)
 	case exit != compare.ExitOK:
