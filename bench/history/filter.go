@@ -18,7 +18,7 @@ type Filter struct {
 func (f Filter) Select(records []*Record) []*Record {
 	var out []*Record
 	for _, r := range records {
-		if (f.Rows == 0 || r.Rows == f.Rows) && (f.Run == "" || r.Run == f.Run) && f.wantsSHA(r.GitSHA) {
+		if (f.Rows == 0 || r.Rows == f.Rows) && (f.Run == "" || r.Run == f.Run) && f.wantsSHA(r.SHA()) {
 			out = append(out, r)
 		}
 	}
@@ -30,7 +30,7 @@ func (f Filter) Select(records []*Record) []*Record {
 	for group, of := range Groups(out) {
 		commits := Commits(of)
 		for _, c := range commits[max(0, len(commits)-f.Last):] {
-			wanted[group] = append(wanted[group], c.Name)
+			wanted[group] = append(wanted[group], c.ID)
 		}
 	}
 	return slices.DeleteFunc(out, func(r *Record) bool { return !slices.Contains(wanted[r.Group()], r.Commit()) })

@@ -28,8 +28,9 @@ type Record struct {
 	// averages by mode never mixes a floor or a cold start into pipelines.
 	Mode      string `json:"mode"`
 	Rows      int    `json:"bench_rows"`
-	AOT       bool   `json:"aot"` // the guests were compiled, not interpreted or linked in
-	GitSHA    string `json:"git_sha"`
+	AOT       bool   `json:"aot"`                  // the guests were compiled, not interpreted or linked in
+	GitSHA    string `json:"git_sha"`              // short, as in the seed's lines
+	GitCommit string `json:"git_commit,omitempty"` // the whole hash; older lines and the seed's have none, see [PlaceCommits]
 	GitBranch string `json:"git_branch"`
 	GitDirty  bool   `json:"git_dirty"` // the working tree differed from the commit
 
@@ -140,7 +141,7 @@ func (r *Record) UnmarshalJSON(line []byte) error {
 	if err != nil {
 		return err
 	}
-	for _, optional := range []string{"compression", "via", "cache", "runtime", "contaminated"} {
+	for _, optional := range []string{"git_commit", "compression", "via", "cache", "runtime", "contaminated"} {
 		known[optional] = true
 	}
 	for key := range all {

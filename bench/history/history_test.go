@@ -3,10 +3,12 @@ package history
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -289,6 +291,30 @@ func TestPlaceCommits(t *testing.T) {
 	}
 	if got := strings.Join(names, " "); got != "aaaa111 bbbb222 ffff999 cccc333" {
 		t.Errorf("got %s", got)
+	}
+}
+
+// One commit is one, however many digits of its hash a line has, and two that begin alike are two.
+func TestCommitsByWholeHash(t *testing.T) {
+	one, two := strings.Repeat("a", 39)+"1", strings.Repeat("a", 39)+"2"
+	of := func(short, whole string) *Record {
+		r := sample("r", short, 10)
+		r.GitCommit = whole
+		return r
+	}
+	records := []*Record{of("bbbb222", ""), of("bbbb222", strings.Repeat("b", 4)+"222"+strings.Repeat("0", 33)),
+		of("bbbb2220", strings.Repeat("b", 4)+"222"+strings.Repeat("0", 33)), of("aaaaaaa", one), of("aaaaaaa", two), of("aaaaaaa", "")}
+	PlaceCommits(records, []string{one})
+	var got []string
+	for _, c := range Commits(records) {
+		got = append(got, fmt.Sprint(c.Name, " ", c.Records))
+	}
+	slices.Sort(got)
+	if want := []string{"aaaaaaa 1", one + " 1", two + " 1", "bbbb222 3"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := (Filter{SHAs: []string{one}}).Select(records[3:5]); len(got) != 1 || got[0] != records[3] {
+		t.Errorf("a whole hash selects %d of two commits that begin alike", len(got))
 	}
 }
 

@@ -4,12 +4,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
 // Commit is the state of the source tree a measurement belongs to.
 type Commit struct {
 	SHA    string // short hash; "unknown" outside a repository
+	Hash   string // the whole hash; "" if it is not known
 	Branch string // "unknown" outside a repository, "HEAD" when detached
 	Dirty  bool   // the tree differs from the commit
 }
@@ -26,6 +28,9 @@ func CommitOf(dir string) Commit {
 	if sha, ok := git("rev-parse", "--short", "HEAD"); ok {
 		c.SHA = sha
 	}
+	if hash, ok := git("rev-parse", "HEAD"); ok {
+		c.Hash = hash
+	}
 	if branch, ok := git("rev-parse", "--abbrev-ref", "HEAD"); ok {
 		c.Branch = branch
 	}
@@ -33,13 +38,19 @@ func CommitOf(dir string) Commit {
 	c.Dirty = ok && status != ""
 
 	if sha := os.Getenv("BENCH_GIT_SHA"); sha != "" {
-		c.SHA, c.Dirty = sha, os.Getenv("BENCH_GIT_DIRTY") == "true"
+		c.SHA, c.Hash, c.Dirty = sha, "", os.Getenv("BENCH_GIT_DIRTY") == "true"
+		if wholeHash.MatchString(sha) {
+			c.Hash = strings.ToLower(sha)
+		}
 	}
 	if branch := os.Getenv("BENCH_GIT_BRANCH"); branch != "" {
 		c.Branch = branch
 	}
 	return c
 }
+
+// wholeHash matches the hash of a commit that nothing was cut off from, SHA-1 or SHA-256.
+var wholeHash = regexp.MustCompile(`^([[:xdigit:]]{40}|[[:xdigit:]]{64})$`)
 
 // Root returns the folder of the module that holds the working directory, or
 // the working directory itself if there is none above it: a compiled test

@@ -33,14 +33,14 @@ func TestCommitOf(t *testing.T) {
 	git("init", "-q", "-b", "feature")
 	git("add", "file")
 	git("commit", "-q", "-m", "one")
-	sha := git("rev-parse", "--short", "HEAD")
-	if got, want := CommitOf(dir), (Commit{SHA: sha, Branch: "feature"}); got != want {
+	sha, hash := git("rev-parse", "--short", "HEAD"), git("rev-parse", "HEAD")
+	if got, want := CommitOf(dir), (Commit{SHA: sha, Hash: hash, Branch: "feature"}); got != want {
 		t.Errorf("clean: %+v, want %+v", got, want)
 	}
 	if err := os.WriteFile(file, []byte("changed"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := CommitOf(dir), (Commit{SHA: sha, Branch: "feature", Dirty: true}); got != want {
+	if got, want := CommitOf(dir), (Commit{SHA: sha, Hash: hash, Branch: "feature", Dirty: true}); got != want {
 		t.Errorf("changed: %+v, want %+v", got, want)
 	}
 
@@ -48,6 +48,10 @@ func TestCommitOf(t *testing.T) {
 	t.Setenv("BENCH_GIT_BRANCH", "other")
 	if got, want := CommitOf(dir), (Commit{SHA: "abc1234", Branch: "other"}); got != want {
 		t.Errorf("overridden: %+v, want %+v", got, want)
+	}
+	t.Setenv("BENCH_GIT_SHA", hash)
+	if got := CommitOf(t.TempDir()); got.SHA != hash || got.Hash != hash {
+		t.Errorf("overridden by a whole hash: %+v, want it as both", got)
 	}
 }
 

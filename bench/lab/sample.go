@@ -133,7 +133,7 @@ func (e *Env) record(t *Trial, s *Sample, result []byte) *history.Record {
 		Mode:      strings.ToLower(c.Family),
 		Rows:      c.Rows(),
 		AOT:       e.Grid.Runtime == "compiled",
-		GitSHA:    e.Commit.SHA, GitBranch: e.Commit.Branch, GitDirty: e.Commit.Dirty,
+		GitSHA:    e.Commit.SHA, GitCommit: e.Commit.Hash, GitBranch: e.Commit.Branch, GitDirty: e.Commit.Dirty,
 		Run: e.Run, Bench: c.String(), Iter: s.Iter,
 		Load: c.Param("load"), Compression: c.Param("compression"), Via: c.Param("via"), Cache: c.Param("cache"),
 		Runtime: e.Grid.Runtime,

@@ -59,7 +59,7 @@ type commitTable struct {
 	title   string // "INSERT, 10000 rows, none, compiled"
 	order   [3]string
 	rows    int
-	commits []string
+	commits []history.Commit
 	runs    []int // averaged, of each commit
 	left    int   // runs that were disturbed and left out
 	lines   []commitLine
@@ -145,11 +145,11 @@ func (t *commitTable) fill(records []*history.Record) {
 		byCommit[r.Commit()] = append(byCommit[r.Commit()], r)
 	}
 	for _, c := range history.Commits(records) {
-		all := byCommit[c.Name]
+		all := byCommit[c.ID]
 		quiet := history.Quiet(all)
-		byCommit[c.Name] = quiet
+		byCommit[c.ID] = quiet
 		t.left += len(all) - len(quiet)
-		t.commits = append(t.commits, c.Name)
+		t.commits = append(t.commits, c)
 		t.runs = append(t.runs, len(quiet))
 	}
 
@@ -157,7 +157,7 @@ func (t *commitTable) fill(records []*history.Record) {
 		line := commitLine{label: m.label, format: m.format}
 		known := false
 		for _, commit := range t.commits {
-			v := average(byCommit[commit], m.value)
+			v := average(byCommit[commit.ID], m.value)
 			line.values = append(line.values, v)
 			known = known || !math.IsNaN(v) && v != 0
 		}
@@ -238,7 +238,7 @@ func (t *commitTable) write(out *strings.Builder) {
 	labels := make([]string, len(t.commits))
 	width := 10
 	for i, c := range t.commits {
-		labels[i] = label(c)
+		labels[i] = label(c.Name)
 		width = max(width, len(labels[i]))
 	}
 	two := len(labels) == 2

@@ -239,7 +239,7 @@ func TestPointsShareTheirAxis(t *testing.T) {
 }
 
 func TestCommitAt(t *testing.T) {
-	name := commitAt([]string{"abc1234", "def5678"})
+	name := commitAt([]history.Commit{{Name: "abc1234"}, {Name: "def5678"}})
 	for x, want := range map[float64]string{1: "abc1234", 2: "def5678", 1.5: "", 0: "", 3: "", -1: "", math.Inf(1): ""} {
 		if got := name(x); got != want {
 			t.Errorf("at %v stands %q, want %q", x, got, want)

@@ -93,32 +93,29 @@ func groupTrend(series []*trend.Series) []page.Block {
 
 // commitAxis returns all commits of the series in order: not every case was measured at each of them, but all charts have
 // the same axis.
-func commitAxis(series []*trend.Series) []string {
+func commitAxis(series []*trend.Series) []history.Commit {
 	var all []history.Commit
 	for _, s := range series {
 		for _, p := range s.Points {
-			if !slices.ContainsFunc(all, func(c history.Commit) bool { return c.Name == p.Commit.Name }) {
+			if !slices.ContainsFunc(all, func(c history.Commit) bool { return c.ID == p.Commit.ID }) {
 				all = append(all, p.Commit)
 			}
 		}
 	}
 	slices.SortStableFunc(all, history.Commit.Compare)
-	names := make([]string, len(all))
-	for i, c := range all {
-		names[i] = c.Name
-	}
-	return names
+	return all
 }
 
 // points returns a series by the place of its commits on the axis. The first commit of a new level stands out.
-func points(s *trend.Series, axis []string) page.Series {
+func points(s *trend.Series, axis []history.Commit) page.Series {
 	out := page.Series{Name: s.Compression}
 	if s.Runtime != "compiled" {
 		out.Name += " " + s.Runtime
 	}
 	for _, p := range s.Points {
 		note := fmt.Sprintf("%s, %s, %d processes", label(p.Commit.Name), p.Commit.First.UTC().Format(time.DateTime), p.Runs)
-		out.Points = append(out.Points, page.Point{X: float64(slices.Index(axis, p.Commit.Name) + 1), Y: p.Ratio, Label: label(p.Commit.Name), Note: note})
+		at := slices.IndexFunc(axis, func(c history.Commit) bool { return c.ID == p.Commit.ID })
+		out.Points = append(out.Points, page.Point{X: float64(at + 1), Y: p.Ratio, Label: label(p.Commit.Name), Note: note})
 	}
 	for _, c := range s.Changes {
 		p := &out.Points[c.Index]
@@ -137,13 +134,13 @@ func tone(c trend.ChangePoint) page.Tone {
 }
 
 // commitAt names the commits on an axis that counts them.
-func commitAt(axis []string) func(float64) string {
+func commitAt(axis []history.Commit) func(float64) string {
 	return func(x float64) string {
 		i := int(math.Round(x)) - 1
 		if i < 0 || i >= len(axis) || math.Abs(x-math.Round(x)) > 0.01 {
 			return ""
 		}
-		return label(axis[i])
+		return label(axis[i].Name)
 	}
 }
 
@@ -166,7 +163,7 @@ func (t *commitTable) table() page.Table {
 	out := page.Table{Title: t.title, Columns: []page.Column{{Title: "metric"}}}
 	runs := []page.Cell{page.Text("Runs")}
 	for i, c := range t.commits {
-		out.Columns = append(out.Columns, page.Column{Title: label(c), Number: true})
+		out.Columns = append(out.Columns, page.Column{Title: label(c.Name), Number: true})
 		runs = append(runs, page.Cell{Text: strconv.Itoa(t.runs[i]), Value: float64(t.runs[i])})
 	}
 	if len(t.commits) == 2 {

@@ -137,7 +137,7 @@ func ofGroup(group string, records []*history.Record) []*Series {
 		s := &Series{Group: group, Load: c.load, Rows: c.rows, Compression: c.compression, Runtime: c.runtime}
 		pipeline, floor := timesOf(pipelines[c]), timesOf(floors[caseOf{load: c.load, rows: c.rows}])
 		for _, commit := range commits {
-			if ratio, runs := ratio(pipeline, floor, commit.Name); runs > 0 {
+			if ratio, runs := ratio(pipeline, floor, commit.ID); runs > 0 {
 				s.Points = append(s.Points, Point{Commit: commit, Ratio: ratio, Runs: runs})
 			}
 		}
