@@ -51,7 +51,7 @@ func (r *Repo) Compare(ctx context.Context, base, head string, o CompareOptions)
 	if err != nil {
 		return err
 	}
-	if err := o.checkPage(); err != nil {
+	if err := checkPage(value(o.HTML, "")); err != nil {
 		return err
 	}
 	c.Command = "go tool mage compare " + base + " " + head + o.flags()

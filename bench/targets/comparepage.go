@@ -19,13 +19,13 @@ import (
 const pageFile = "report.html"
 
 // checkPage refuses a page that could not be written: minutes of measuring should
-// not end with that.
-func (o *CompareOptions) checkPage() error {
-	if o.HTML == nil {
+// not end with that. No file, "", is no page.
+func checkPage(file string) error {
+	if file == "" {
 		return nil
 	}
-	if err := atomicfile.Check(*o.HTML); err != nil {
-		return usage("-html=%s: %v", *o.HTML, err)
+	if err := atomicfile.Check(file); err != nil {
+		return usage("-html=%s: %v", file, err)
 	}
 	return nil
 }
@@ -37,8 +37,8 @@ func (o *CompareOptions) writePage(dir string, r *compare.Report, benchstat stri
 	if dir != "" {
 		paths = append(paths, filepath.Join(dir, pageFile))
 	}
-	if o.HTML != nil {
-		paths = append(paths, *o.HTML)
+	if file := value(o.HTML, ""); file != "" {
+		paths = append(paths, file)
 	}
 	for _, path := range paths {
 		if err := page.WriteFile(path, report.Compared(r, report.Extras{Benchstat: benchstat, Figures: flames})); err != nil {
@@ -53,7 +53,7 @@ func (o *CompareOptions) writePage(dir string, r *compare.Report, benchstat stri
 // prevents it is said, and no more.
 func (r *Repo) flames(ctx context.Context, c *compare.Report, o CompareOptions) []page.Figure {
 	v := drawable(c)
-	if o.HTML == nil || v == nil {
+	if value(o.HTML, "") == "" || v == nil {
 		return nil
 	}
 	if why := undrawable(c, o); why != "" {

@@ -35,8 +35,8 @@ func (r *Repo) Results(ctx context.Context, o ResultsOptions) error {
 		return err
 	}
 	htmlFile := value(o.HTML, "")
-	if info, err := os.Stat(htmlFile); err == nil && info.IsDir() {
-		return usage("-html=%s is a folder: name a file", htmlFile)
+	if err := checkPage(htmlFile); err != nil {
+		return err
 	}
 	if os.Getenv("BENCH_RESULTS") == "off" {
 		return usage("BENCH_RESULTS=off keeps no results: unset it, or name a file")

@@ -81,7 +81,7 @@ func TestResultsUsage(t *testing.T) {
 		{ResultsOptions{Rows: ptr(-3)}, []string{"-rows=-3: want 1 to"}},
 		{ResultsOptions{Rows: ptr(77)}, []string{"-rows=77: no such run is recorded; there are 1000, 5000"}},
 		{ResultsOptions{Last: ptr(0)}, []string{"-last=0: want 1 or more"}},
-		{ResultsOptions{HTML: ptr(filepath.Dir(file))}, []string{"is a folder: name a file"}},
+		{ResultsOptions{HTML: ptr(filepath.Dir(file))}, []string{"-html=", "is a folder"}},
 	} {
 		err := r.Results(t.Context(), tt.options)
 		if err == nil || mg.ExitStatus(err) != 2 {
@@ -166,17 +166,20 @@ func TestResultsOfBadFiles(t *testing.T) {
 	}
 }
 
-// A page that cannot be written is an error that names it, and nothing is left of it.
+// A page that cannot be written is wrong usage, as everywhere, and is said before anything is shown.
 func TestResultsHTMLWhereNothingCanBe(t *testing.T) {
 	recorded(t)
-	r, _, _ := here(t)
+	r, stdout, _ := here(t)
 	plain := filepath.Join(t.TempDir(), "plain") // stops root as well
 	if err := os.WriteFile(plain, nil, 0o444); err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(plain, "r.html")
-	if err := r.Results(t.Context(), ResultsOptions{HTML: &file}); err == nil || mg.ExitStatus(err) != 1 || !strings.Contains(err.Error(), file) {
-		t.Errorf("got %v, want an error with the file", err)
+	if err := r.Results(t.Context(), ResultsOptions{HTML: &file}); err == nil || mg.ExitStatus(err) != 2 || !strings.Contains(err.Error(), file) {
+		t.Errorf("got %v with exit code %d, want the file and 2", err, mg.ExitStatus(err))
+	}
+	if stdout.Len() > 0 {
+		t.Errorf("something was shown: %s", stdout)
 	}
 }
 
