@@ -6,12 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/rapidbyte-go/rapidbyte/bench/compare"
+	"github.com/rapidbyte-go/rapidbyte/bench/compare/gittest"
 	"github.com/rapidbyte-go/rapidbyte/bench/compare/refs"
 )
 
@@ -20,76 +19,23 @@ const fakeDir = "../compare/testdata/fake"
 
 const fakeCase = compare.Case("Pipeline/rows=10/load=copy")
 
-// fakeHistory is a git repository with the fake module, made for one test.
-type fakeHistory struct {
-	t         *testing.T
-	dir, temp string
-}
+// fakeHistory is a git repository with the fake module.
+type fakeHistory struct{ *gittest.Repo }
 
-func newHistory(t *testing.T) *fakeHistory {
+func newHistory(t *testing.T) fakeHistory {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("builds some commits")
 	}
-	if _, err := exec.LookPath("git"); err != nil {
-		t.Skip("no git")
-	}
-	t.Setenv("GIT_CONFIG_GLOBAL", os.DevNull)
-	t.Setenv("GIT_CONFIG_SYSTEM", os.DevNull)
-	h := &fakeHistory{t, t.TempDir(), t.TempDir()}
-	if err := os.CopyFS(h.dir, os.DirFS(fakeDir)); err != nil {
-		t.Fatal(err)
-	}
-	h.git("init", "--quiet", "--initial-branch=main")
-	h.git("config", "user.name", "test")
-	h.git("config", "user.email", "test@example.com")
-	h.commit("start")
+	h := fakeHistory{gittest.New(t, os.DirFS(fakeDir))}
+	h.Commit("start")
 	return h
 }
 
-func (h *fakeHistory) git(args ...string) string {
-	h.t.Helper()
-	cmd := exec.Command("git", args...)
-	cmd.Dir = h.dir
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		h.t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-	return strings.TrimSpace(string(out))
-}
-
-func (h *fakeHistory) commit(message string) {
-	h.git("add", "--all")
-	h.git("commit", "--quiet", "-m", message)
-}
-
-func (h *fakeHistory) edit(name, old, new string) {
-	h.t.Helper()
-	path := filepath.Join(h.dir, name)
-	text, err := os.ReadFile(path)
-	if err != nil || !bytes.Contains(text, []byte(old)) {
-		h.t.Fatalf("%s does not contain %q: %v", name, old, err)
-	}
-	if err := os.WriteFile(path, bytes.Replace(text, []byte(old), []byte(new), 1), 0o644); err != nil {
-		h.t.Fatal(err)
-	}
-}
-
-func (h *fakeHistory) options(good, bad string) Options {
+func (h fakeHistory) options(good, bad string) Options {
 	return Options{
 		Good: good, Bad: bad, Case: fakeCase, Seed: 1,
-		Session: compare.Config{Refs: refs.Options{Repo: h.dir, Temp: h.temp, Cache: filepath.Join(h.t.TempDir(), "cache")}},
-	}
-}
-
-// clean fails the test if anything was left behind.
-func (h *fakeHistory) clean() {
-	h.t.Helper()
-	if trees := h.git("worktree", "list", "--porcelain"); strings.Count(trees, "worktree ") != 1 {
-		h.t.Errorf("worktrees left:\n%s", trees)
-	}
-	if left, err := os.ReadDir(h.temp); err != nil || len(left) > 0 {
-		h.t.Errorf("left %v, %v", left, err)
+		Session: compare.Config{Refs: refs.Options{Repo: h.Dir, Temp: h.Temp, Cache: h.Cache}},
 	}
 }
 
@@ -97,25 +43,25 @@ func (h *fakeHistory) clean() {
 // slowdown in.
 func TestRun(t *testing.T) {
 	h := newHistory(t)
-	h.edit("lib/lib.go", "// Calls is", "// Calls, all alike, is")
-	h.commit("a comment")
+	h.Edit("lib/lib.go", "// Calls is", "// Calls, all alike, is")
+	h.Commit("a comment")
 	for i := range 3 {
-		h.edit("lib/lib.go", "const Calls", fmt.Sprintf("const Unused%d = %d\n\nconst Calls", i, i))
-		h.commit(fmt.Sprintf("unrelated %d", i))
+		h.Edit("lib/lib.go", "const Calls", fmt.Sprintf("const Unused%d = %d\n\nconst Calls", i, i))
+		h.Commit(fmt.Sprintf("unrelated %d", i))
 	}
-	h.git("checkout", "--quiet", "-b", "side", "HEAD~1")
-	h.edit("lib/lib.go", "Factor = 1.00", "Factor = 1.20")
-	h.commit("slower")
-	h.git("checkout", "--quiet", "main")
-	h.git("merge", "--quiet", "--no-ff", "-m", "merge what is slower", "side")
-	slow := h.git("rev-parse", "HEAD")
-	h.edit("lib/lib.go", "const Calls = 40", "const Calls = forty")
-	h.commit("broken")
-	h.edit("lib/lib.go", "const Calls = forty", "const Calls = 40")
-	h.commit("mended")
+	h.Git("checkout", "--quiet", "-b", "side", "HEAD~1")
+	h.Edit("lib/lib.go", "Factor = 1.00", "Factor = 1.20")
+	h.Commit("slower")
+	h.Git("checkout", "--quiet", "main")
+	h.Git("merge", "--quiet", "--no-ff", "-m", "merge what is slower", "side")
+	slow := h.Git("rev-parse", "HEAD")
+	h.Edit("lib/lib.go", "const Calls = 40", "const Calls = forty")
+	h.Commit("broken")
+	h.Edit("lib/lib.go", "const Calls = forty", "const Calls = 40")
+	h.Commit("mended")
 	for i := 3; i < 5; i++ {
-		h.edit("lib/lib.go", "const Calls", fmt.Sprintf("const Unused%d = %d\n\nconst Calls", i, i))
-		h.commit(fmt.Sprintf("unrelated %d", i))
+		h.Edit("lib/lib.go", "const Calls", fmt.Sprintf("const Unused%d = %d\n\nconst Calls", i, i))
+		h.Commit(fmt.Sprintf("unrelated %d", i))
 	}
 
 	o := h.options("main~9", "main")
@@ -127,7 +73,7 @@ func TestRun(t *testing.T) {
 	}
 	o.FlameGraph = func(_ context.Context, before, after string, c compare.Case) (string, error) {
 		graphs++
-		if before != h.git("rev-parse", slow+"^") || after != slow || c != fakeCase {
+		if before != h.Git("rev-parse", slow+"^") || after != slow || c != fakeCase {
 			t.Errorf("a flame graph of %s and %s in %s", before, after, c)
 		}
 		return "diff.svg", nil
@@ -161,22 +107,22 @@ func TestRun(t *testing.T) {
 	if data, err := r.JSON(); err != nil || !bytes.Contains(data, []byte(`"answer": "slow"`)) {
 		t.Errorf("%v\n%s", err, data)
 	}
-	h.clean()
+	h.CheckClean()
 }
 
 func TestRunRefuses(t *testing.T) {
 	h := newHistory(t)
-	h.edit("lib/lib.go", "Factor = 1.00", "Factor = 1.30")
-	h.commit("slower")
-	h.git("checkout", "--quiet", "-b", "renamed")
-	h.edit("bench/bench_test.go", `"rows=10/load="`, `"rows=20/load="`)
-	h.commit("another case")
-	h.git("checkout", "--quiet", "-b", "broken", "main")
-	h.edit("lib/lib.go", "Factor = 1.30", "Factor = missing")
-	h.commit("broken")
-	h.git("checkout", "--quiet", "-b", "bare", "main")
-	h.git("rm", "--quiet", "-r", "bench")
-	h.commit("no suite")
+	h.Edit("lib/lib.go", "Factor = 1.00", "Factor = 1.30")
+	h.Commit("slower")
+	h.Git("checkout", "--quiet", "-b", "renamed")
+	h.Edit("bench/bench_test.go", `"rows=10/load="`, `"rows=20/load="`)
+	h.Commit("another case")
+	h.Git("checkout", "--quiet", "-b", "broken", "main")
+	h.Edit("lib/lib.go", "Factor = 1.30", "Factor = missing")
+	h.Commit("broken")
+	h.Git("checkout", "--quiet", "-b", "bare", "main")
+	h.Git("rm", "--quiet", "-r", "bench")
+	h.Commit("no suite")
 
 	for _, c := range []struct {
 		name      string
@@ -228,5 +174,5 @@ func TestRunRefuses(t *testing.T) {
 	if r, err := Run(ctx, o); r != nil || !errors.Is(err, context.Canceled) || compare.ExitOf(err) != compare.ExitError || !closed {
 		t.Errorf("interrupted: %v, server closed: %v", err, closed)
 	}
-	h.clean()
+	h.CheckClean()
 }

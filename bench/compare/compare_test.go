@@ -20,10 +20,10 @@ import (
 // both cases and in nothing else, and the exact counter decides by itself.
 func TestRefsFindsARegression(t *testing.T) {
 	r := newRepository(t)
-	r.git("checkout", "--quiet", "-b", "feature")
-	r.edit("lib/lib.go", "Factor = 1.00", "Factor = 1.10")
-	r.commit("slower")
-	r.edit("lib/lib.go", "Calls = 40", "Calls = 39")
+	r.Git("checkout", "--quiet", "-b", "feature")
+	r.Edit("lib/lib.go", "Factor = 1.00", "Factor = 1.10")
+	r.Commit("slower")
+	r.Edit("lib/lib.go", "Calls = 40", "Calls = 39")
 
 	started, closed, restarted := 0, 0, 0
 	c := r.config("main", "feature")
@@ -78,16 +78,16 @@ func TestRefsFindsARegression(t *testing.T) {
 	if v := verdict(t, report, fakeCopy, "sec/op"); v.Outcome != Same || report.Exit(true) != ExitOK {
 		t.Errorf("the time of the working tree: %s", v.Outcome)
 	}
-	r.clean()
+	r.CheckClean()
 }
 
 // Equal code is not measured, so no server is started for it; unless it is asked for, which is how noise is measured.
 func TestRefsOfEqualCode(t *testing.T) {
 	r := newRepository(t)
-	r.git("checkout", "--quiet", "-b", "comment")
-	r.edit("lib/lib.go", "// Calls is", "// Calls, all of them of the same kind, is")
-	r.edit("lib/lib.go", "\nconst Calls", "\n//\n// There used to be more.\nconst Calls")
-	r.commit("a comment")
+	r.Git("checkout", "--quiet", "-b", "comment")
+	r.Edit("lib/lib.go", "// Calls is", "// Calls, all of them of the same kind, is")
+	r.Edit("lib/lib.go", "\nconst Calls", "\n//\n// There used to be more.\nconst Calls")
+	r.Commit("a comment")
 
 	c := r.config("main", "comment")
 	c.Server = func(context.Context) (Server, error) { return Server{}, errors.New("must not be started") }
@@ -108,20 +108,20 @@ func TestRefsOfEqualCode(t *testing.T) {
 	if err != nil || noise.Machine != "fake" || len(noise.Cells) != 3*2 {
 		t.Errorf("noise %+v, %v", noise, err)
 	}
-	r.clean()
+	r.CheckClean()
 }
 
 func TestRefsErrors(t *testing.T) {
 	r := newRepository(t)
-	r.git("checkout", "--quiet", "-b", "broken")
-	r.edit("lib/lib.go", "Factor = 1.00", "Factor = missing")
-	r.commit("broken")
-	r.git("checkout", "--quiet", "-b", "changed", "main")
-	r.edit("lib/lib.go", "Factor = 1.00", "Factor = 1.01")
-	r.commit("changed")
-	r.git("checkout", "--quiet", "-b", "bare", "main")
-	r.git("rm", "--quiet", "-r", "bench")
-	r.commit("no suite")
+	r.Git("checkout", "--quiet", "-b", "broken")
+	r.Edit("lib/lib.go", "Factor = 1.00", "Factor = missing")
+	r.Commit("broken")
+	r.Git("checkout", "--quiet", "-b", "changed", "main")
+	r.Edit("lib/lib.go", "Factor = 1.00", "Factor = 1.01")
+	r.Commit("changed")
+	r.Git("checkout", "--quiet", "-b", "bare", "main")
+	r.Git("rm", "--quiet", "-r", "bench")
+	r.Commit("no suite")
 
 	for _, c := range []struct {
 		name       string
@@ -177,22 +177,22 @@ func TestRefsErrors(t *testing.T) {
 	if _, err := Refs(canceled(), config); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled before the start: %v", err)
 	}
-	r.clean()
+	r.CheckClean()
 }
 
 // Ctrl-C in the middle of a measurement: no worktree, no folder and no process stays behind, not even what the suite had
 // started by itself.
 func TestInterrupt(t *testing.T) {
 	r := newRepository(t)
-	r.edit("lib/lib.go", "Factor = 1.00", "Factor = 1.01")
-	r.commit("changed")
-	r.edit("lib/lib.go", "Factor = 1.01", "Factor = 1.02") // and "." is dirty
-	status := r.git("status", "--porcelain")
+	r.Edit("lib/lib.go", "Factor = 1.00", "Factor = 1.01")
+	r.Commit("changed")
+	r.Edit("lib/lib.go", "Factor = 1.01", "Factor = 1.02") // and "." is dirty
+	status := r.Git("status", "--porcelain")
 
 	pids := filepath.Join(t.TempDir(), "pids")
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "COMPARE_TEST_VICTIM="+r.dir, "COMPARE_TEST_TEMP="+r.temp, "COMPARE_TEST_CACHE="+r.cache,
-		"TMPDIR="+r.temp, "FAKE=hang", "FAKE_PIDS="+pids)
+	cmd.Env = append(os.Environ(), "COMPARE_TEST_VICTIM="+r.Dir, "COMPARE_TEST_TEMP="+r.Temp, "COMPARE_TEST_CACHE="+r.Cache,
+		"TMPDIR="+r.Temp, "FAKE=hang", "FAKE_PIDS="+pids)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {
@@ -209,8 +209,8 @@ func TestInterrupt(t *testing.T) {
 		t.Errorf("%v\n%s", err, stderr.String())
 	}
 	gone(t, processes)
-	r.clean()
-	if now := r.git("status", "--porcelain"); now != status {
+	r.CheckClean()
+	if now := r.Git("status", "--porcelain"); now != status {
 		t.Errorf("the working tree was %q and is %q", status, now)
 	}
 }
@@ -218,24 +218,24 @@ func TestInterrupt(t *testing.T) {
 // A suite that needs what base does not have yet says so, and whose suite it is.
 func TestRefsHeadSuiteMustFit(t *testing.T) {
 	r := newRepository(t)
-	r.edit("lib/lib.go", "const Calls", "const Extra = 1\n\nconst Calls")
-	r.edit("bench/bench_test.go", "lib.Calls", "lib.Calls + lib.Extra")
-	r.commit("a new counter")
+	r.Edit("lib/lib.go", "const Calls", "const Extra = 1\n\nconst Calls")
+	r.Edit("bench/bench_test.go", "lib.Calls", "lib.Calls + lib.Extra")
+	r.Commit("a new counter")
 	c := r.config("HEAD~1", "HEAD")
 	c.HeadSuite = true
 	_, err := Refs(t.Context(), c)
 	if err == nil || ExitOf(err) != ExitError || !strings.Contains(err.Error(), "undefined: lib.Extra") || !strings.Contains(err.Error(), " with the suite of ") {
 		t.Errorf("%v", err)
 	}
-	r.clean()
+	r.CheckClean()
 }
 
 // Only what is chosen is measured.
 func TestRefsSelect(t *testing.T) {
 	r := newRepository(t)
-	r.edit("lib/lib.go", "Factor = 1.00", "Factor = 1.01")
-	r.edit("bench/bench_test.go", "rows=10/load=copy/via=pgx", "rows=10/load=copy/via=psql")
-	r.commit("changed")
+	r.Edit("lib/lib.go", "Factor = 1.00", "Factor = 1.01")
+	r.Edit("bench/bench_test.go", "rows=10/load=copy/via=pgx", "rows=10/load=copy/via=psql")
+	r.Commit("changed")
 	c := r.config("HEAD~1", "HEAD")
 	c.Select = "Pipeline/load=insert|Pipeline/rows=10/load=insert|Floor"
 	report, err := Refs(t.Context(), c)
@@ -264,5 +264,5 @@ func TestRefsSelect(t *testing.T) {
 	if !strings.HasSuffix(report.Base.Text, " with the suite of "+report.Head.Commit[:7]) {
 		t.Errorf("base is called %q", report.Base.Text)
 	}
-	r.clean()
+	r.CheckClean()
 }

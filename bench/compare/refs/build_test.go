@@ -43,11 +43,11 @@ func TestBuildRunsAndIsCached(t *testing.T) {
 // Which changes of a commit make its code differ, and which do not.
 func TestIdentical(t *testing.T) {
 	f := newFixture(t)
-	f.write("lib/table.txt", "1 2 3\n")
-	f.write("lib/table.go", "package lib\n\nimport _ \"embed\"\n\n//go:embed table.txt\nvar Table string\n")
-	f.write("testdata/pipeline.yaml", "rows: 10\n")
-	f.write("bench/testdata/golden.txt", "1\n")
-	f.commit("more inputs")
+	f.Write("lib/table.txt", "1 2 3\n")
+	f.Write("lib/table.go", "package lib\n\nimport _ \"embed\"\n\n//go:embed table.txt\nvar Table string\n")
+	f.Write("testdata/pipeline.yaml", "rows: 10\n")
+	f.Write("bench/testdata/golden.txt", "1\n")
+	f.Commit("more inputs")
 	r := f.open()
 	base := f.build(r, "main")
 
@@ -58,35 +58,35 @@ func TestIdentical(t *testing.T) {
 	}{
 		{"nothing", func() {}, "equal byte for byte"},
 		{"another package and prose", func() {
-			f.write("cmd/main.go", "package main\n\nfunc main() {}\n")
-			f.write("lib/lib_test.go", "package lib\n")
-			f.write("README.md", "# read\n")
+			f.Write("cmd/main.go", "package main\n\nfunc main() {}\n")
+			f.Write("lib/lib_test.go", "package lib\n")
+			f.Write("README.md", "# read\n")
 		}, "equal byte for byte"},
-		{"a comment that moves lines", func() { f.edit("lib/lib.go", "\nfunc Work", "\n// Work adds one.\n//\n// It does.\nfunc Work") },
+		{"a comment that moves lines", func() { f.Edit("lib/lib.go", "\nfunc Work", "\n// Work adds one.\n//\n// It does.\nfunc Work") },
 			"only comments and line numbers"},
 		{"a comment within a function and another package", func() {
-			f.edit("lib/lib.go", "\treturn", "\t// Here it comes:\n\treturn")
-			f.write("cmd/main.go", "package main\n\nfunc main() {}\n")
+			f.Edit("lib/lib.go", "\treturn", "\t// Here it comes:\n\treturn")
+			f.Write("cmd/main.go", "package main\n\nfunc main() {}\n")
 		}, "only comments and line numbers"},
-		{"a comment in the suite", func() { f.edit("bench/bench_test.go", "func Bench", "// BenchmarkWork works.\nfunc Bench") },
+		{"a comment in the suite", func() { f.Edit("bench/bench_test.go", "func Bench", "// BenchmarkWork works.\nfunc Bench") },
 			"only comments and line numbers"},
-		{"code", func() { f.edit("lib/lib.go", "n + 1", "n + 2") }, ""},
-		{"the suite", func() { f.edit("bench/bench_test.go", "Work(1)", "Work(2)") }, ""},
-		{"a directive", func() { f.edit("lib/lib.go", "\nfunc Work", "\n//go:noinline\nfunc Work") }, ""},
-		{"an embedded file", func() { f.write("lib/table.txt", "1 2 4\n") }, ""},
+		{"code", func() { f.Edit("lib/lib.go", "n + 1", "n + 2") }, ""},
+		{"the suite", func() { f.Edit("bench/bench_test.go", "Work(1)", "Work(2)") }, ""},
+		{"a directive", func() { f.Edit("lib/lib.go", "\nfunc Work", "\n//go:noinline\nfunc Work") }, ""},
+		{"an embedded file", func() { f.Write("lib/table.txt", "1 2 4\n") }, ""},
 		{"data of the suite", func() {
-			f.write("bench/testdata/golden.txt", "2\n")
-			f.edit("lib/lib.go", "\nfunc Work", "\n// Work adds one.\nfunc Work")
+			f.Write("bench/testdata/golden.txt", "2\n")
+			f.Edit("lib/lib.go", "\nfunc Work", "\n// Work adds one.\nfunc Work")
 		}, ""},
 		{"a pipeline", func() {
-			f.write("testdata/pipeline.yaml", "rows: 11\n")
-			f.edit("lib/lib.go", "\nfunc Work", "\n// Work adds one.\nfunc Work")
+			f.Write("testdata/pipeline.yaml", "rows: 11\n")
+			f.Edit("lib/lib.go", "\nfunc Work", "\n// Work adds one.\nfunc Work")
 		}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f.git("checkout", "--quiet", "-B", "change", "main")
+			f.Git("checkout", "--quiet", "-B", "change", "main")
 			c.change()
-			f.commit(c.name)
+			f.Commit(c.name)
 			how, ok := Identical(base, f.build(r, "change"))
 			if ok != (c.want != "") || !strings.Contains(how, c.want) {
 				t.Errorf("identical=%v %q, want %q", ok, how, c.want)
@@ -100,15 +100,15 @@ func TestIdentical(t *testing.T) {
 
 func TestBuildErrors(t *testing.T) {
 	f := newFixture(t)
-	f.git("checkout", "--quiet", "-b", "broken")
-	f.edit("lib/lib.go", "n + 1", "n + undefinedName")
-	f.commit("broken")
-	f.git("checkout", "--quiet", "-b", "nomodule")
-	f.git("rm", "--quiet", "--cached", "go.mod")
-	f.git("commit", "--quiet", "-m", "no module")
-	f.git("checkout", "--quiet", "-b", "badmodule", "main", "--force")
-	f.write("go.mod", "module example.com/fake\n\nnonsense\n")
-	f.commit("bad go.mod")
+	f.Git("checkout", "--quiet", "-b", "broken")
+	f.Edit("lib/lib.go", "n + 1", "n + undefinedName")
+	f.Commit("broken")
+	f.Git("checkout", "--quiet", "-b", "nomodule")
+	f.Git("rm", "--quiet", "--cached", "go.mod")
+	f.Git("commit", "--quiet", "-m", "no module")
+	f.Git("checkout", "--quiet", "-b", "badmodule", "main", "--force")
+	f.Write("go.mod", "module example.com/fake\n\nnonsense\n")
+	f.Commit("bad go.mod")
 
 	r := f.open()
 	for _, c := range []struct{ name, says string }{
@@ -129,7 +129,7 @@ func TestBuildErrors(t *testing.T) {
 			t.Errorf("%s: blamed on a full disk", c.name)
 		}
 	}
-	if left, _ := filepath.Glob(filepath.Join(f.cache, "*")); len(left) != 0 {
+	if left, _ := filepath.Glob(filepath.Join(f.Cache, "*")); len(left) != 0 {
 		t.Errorf("failed builds left %v", left)
 	}
 }
@@ -145,25 +145,25 @@ func TestBuildCancelled(t *testing.T) {
 // A workspace file of the user's shell would put the user's checkout into every build.
 func TestBuildIgnoresTheUsersWorkspace(t *testing.T) {
 	f := newFixture(t)
-	f.write("go.work", "go 1.26\n\nuse .\n")
-	f.write("lib/lib.go", "package lib // broken")
-	t.Setenv("GOWORK", filepath.Join(f.dir, "go.work"))
+	f.Write("go.work", "go 1.26\n\nuse .\n")
+	f.Write("lib/lib.go", "package lib // broken")
+	t.Setenv("GOWORK", filepath.Join(f.Dir, "go.work"))
 	f.build(f.open(), "main")
 }
 
 // Guests are compiled for wasip1 and belong to the code; so does the manifest beside them.
 func TestBuildGuests(t *testing.T) {
 	f := newFixture(t)
-	f.write("connectors/registry.go", "package connectors\n")
-	f.write("connectors/echo/main.go", "package main\n\nfunc main() {}\n\n//go:wasmexport answer\nfunc answer() int32 { return 42 }\n")
-	f.write("connectors/echo/manifest.json", "{}\n")
-	f.commit("a guest")
-	f.git("checkout", "--quiet", "-b", "comment")
-	f.edit("connectors/echo/main.go", "func main", "// main does nothing.\nfunc main")
-	f.commit("comment")
-	f.git("checkout", "--quiet", "-b", "changed")
-	f.edit("connectors/echo/main.go", "42", "43")
-	f.commit("changed")
+	f.Write("connectors/registry.go", "package connectors\n")
+	f.Write("connectors/echo/main.go", "package main\n\nfunc main() {}\n\n//go:wasmexport answer\nfunc answer() int32 { return 42 }\n")
+	f.Write("connectors/echo/manifest.json", "{}\n")
+	f.Commit("a guest")
+	f.Git("checkout", "--quiet", "-b", "comment")
+	f.Edit("connectors/echo/main.go", "func main", "// main does nothing.\nfunc main")
+	f.Commit("comment")
+	f.Git("checkout", "--quiet", "-b", "changed")
+	f.Edit("connectors/echo/main.go", "42", "43")
+	f.Commit("changed")
 
 	r := f.open()
 	main := f.build(r, "main")

@@ -24,8 +24,8 @@ func smallDisk(t *testing.T) string {
 // A full disk is called by its name, wherever it was met, and what was half written is gone.
 func TestDiskFull(t *testing.T) {
 	f := newFixture(t)
-	f.write("lib/big.bin", strings.Repeat("0123456789abcdef", 1<<16))
-	f.commit("a big file")
+	f.Write("lib/big.bin", strings.Repeat("0123456789abcdef", 1<<16))
+	f.Commit("a big file")
 	before := f.state()
 
 	t.Run("build", func(t *testing.T) {

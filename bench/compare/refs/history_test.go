@@ -10,17 +10,17 @@ import (
 // The history between two commits is that of the branch: what a merge brought in is one step of it.
 func TestHistory(t *testing.T) {
 	f := newFixture(t)
-	first := f.git("rev-parse", "HEAD")
-	f.edit("lib/lib.go", "n + 1", "n + 2")
-	second := f.commit("second")
-	f.git("checkout", "--quiet", "-b", "side")
-	f.write("lib/side.go", "package lib\n")
-	side := f.commit("side")
-	f.git("checkout", "--quiet", "main")
-	f.edit("lib/lib.go", "n + 2", "n + 3")
-	third := f.commit("third")
-	f.git("merge", "--quiet", "--no-edit", "side")
-	merge := f.git("rev-parse", "HEAD")
+	first := f.Git("rev-parse", "HEAD")
+	f.Edit("lib/lib.go", "n + 1", "n + 2")
+	second := f.Commit("second")
+	f.Git("checkout", "--quiet", "-b", "side")
+	f.Write("lib/side.go", "package lib\n")
+	side := f.Commit("side")
+	f.Git("checkout", "--quiet", "main")
+	f.Edit("lib/lib.go", "n + 2", "n + 3")
+	third := f.Commit("third")
+	f.Git("merge", "--quiet", "--no-edit", "side")
+	merge := f.Git("rev-parse", "HEAD")
 
 	r, err := Open(t.Context(), f.options())
 	if err != nil {
@@ -46,7 +46,7 @@ func TestHistory(t *testing.T) {
 	if _, _, ok := r.Merged(t.Context(), ref(third)); ok {
 		t.Error("an ordinary commit is taken for a merge")
 	}
-	f.edit("lib/lib.go", "n + 3", "n + 4")
+	f.Edit("lib/lib.go", "n + 3", "n + 4")
 	tree := ref(".")
 	if got, err := r.History(t.Context(), ref("main"), tree); err != nil || !slices.Equal(got, []string{tree.Commit}) {
 		t.Errorf("history of the working tree %v, %v", got, err)

@@ -1,39 +1,27 @@
 package refs
 
 import (
-	"bytes"
 	"context"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
+
+	"github.com/rapidbyte-go/rapidbyte/bench/compare/gittest"
 )
 
 // fixture is a git repository with a small module that has a suite, made for one test.
 type fixture struct {
-	t     *testing.T
-	dir   string
-	temp  string
-	cache string
+	*gittest.Repo
+	t *testing.T
 }
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	if _, err := exec.LookPath("git"); err != nil {
-		t.Skip("no git")
-	}
-	// Neither the machine's git settings nor the variables of a hook that runs this test may matter.
-	t.Setenv("GIT_CONFIG_GLOBAL", os.DevNull)
-	t.Setenv("GIT_CONFIG_SYSTEM", os.DevNull)
-
-	f := &fixture{t: t, dir: t.TempDir(), temp: t.TempDir(), cache: t.TempDir()}
-	f.git("init", "--quiet", "--initial-branch=main")
-	f.git("config", "user.name", "test")
-	f.git("config", "user.email", "test@example.com")
-	f.write("go.mod", "module example.com/fake\n\ngo 1.26\n")
-	f.write("lib/lib.go", "package lib\n\nfunc Work(n int) int {\n\treturn n + 1\n}\n")
-	f.write("bench/bench_test.go", `package bench
+	f := &fixture{gittest.New(t, fstest.MapFS{
+		"go.mod":     {Data: []byte("module example.com/fake\n\ngo 1.26\n")},
+		"lib/lib.go": {Data: []byte("package lib\n\nfunc Work(n int) int {\n\treturn n + 1\n}\n")},
+		"bench/bench_test.go": {Data: []byte(`package bench
 
 import (
 	"testing"
@@ -46,59 +34,15 @@ func BenchmarkWork(b *testing.B) {
 		lib.Work(1)
 	}
 }
-`)
-	f.write(".gitignore", "ignored.txt\n")
-	f.commit("first")
+`)},
+		".gitignore": {Data: []byte("ignored.txt\n")},
+	}), t}
+	f.Commit("first")
 	return f
 }
 
-// git runs git in the user's checkout, as the user would.
-func (f *fixture) git(args ...string) string {
-	f.t.Helper()
-	cmd := exec.Command("git", args...)
-	cmd.Dir = f.dir
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		f.t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, stderr.String())
-	}
-	return strings.TrimSpace(string(out))
-}
-
-func (f *fixture) write(name, text string) {
-	f.t.Helper()
-	path := filepath.Join(f.dir, filepath.FromSlash(name))
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		f.t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		f.t.Fatal(err)
-	}
-}
-
-func (f *fixture) edit(name, old, new string) {
-	f.t.Helper()
-	text, err := os.ReadFile(filepath.Join(f.dir, name))
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	if !strings.Contains(string(text), old) {
-		f.t.Fatalf("%s does not contain %q", name, old)
-	}
-	f.write(name, strings.Replace(string(text), old, new, 1))
-}
-
-// commit records everything and returns the hash.
-func (f *fixture) commit(message string) string {
-	f.t.Helper()
-	f.git("add", "--all")
-	f.git("commit", "--quiet", "--allow-empty", "-m", message)
-	return f.git("rev-parse", "HEAD")
-}
-
 func (f *fixture) options() Options {
-	return Options{Repo: f.dir, Temp: f.temp, Cache: f.cache, Log: testLog{f.t}}
+	return Options{Repo: f.Dir, Temp: f.Temp, Cache: f.Cache, Log: testLog{f.t}}
 }
 
 // testLog shows the lines in the test's log.
@@ -161,9 +105,9 @@ func (f *fixture) state() string {
 		{"diff"},
 		{"diff", "--cached"},
 	} {
-		s.WriteString(strings.Join(args, " ") + ":\n" + f.git(args...) + "\n")
+		s.WriteString(strings.Join(args, " ") + ":\n" + f.Git(args...) + "\n")
 	}
-	left, err := os.ReadDir(f.temp)
+	left, err := os.ReadDir(f.Temp)
 	if err != nil {
 		f.t.Fatal(err)
 	}

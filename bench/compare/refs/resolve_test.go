@@ -11,12 +11,12 @@ import (
 
 func TestResolveNames(t *testing.T) {
 	f := newFixture(t)
-	first := f.git("rev-parse", "HEAD")
-	f.git("tag", "v1")
-	f.git("tag", "-a", "v1-annotated", "-m", "with a message")
-	f.edit("lib/lib.go", "n + 1", "n + 2")
-	second := f.commit("second")
-	f.git("branch", "feature/x")
+	first := f.Git("rev-parse", "HEAD")
+	f.Git("tag", "v1")
+	f.Git("tag", "-a", "v1-annotated", "-m", "with a message")
+	f.Edit("lib/lib.go", "n + 1", "n + 2")
+	second := f.Commit("second")
+	f.Git("branch", "feature/x")
 
 	r := f.open()
 	for _, c := range []struct{ name, commit, text string }{
@@ -42,13 +42,13 @@ func TestResolveNames(t *testing.T) {
 
 func TestResolveRefuses(t *testing.T) {
 	f := newFixture(t)
-	f.git("update-ref", "refs/remotes/origin/topic", "HEAD")
-	f.git("checkout", "--quiet", "-b", "bare")
-	f.git("rm", "--quiet", "-r", "bench")
-	f.commit("no suite")
-	f.git("checkout", "--quiet", "-b", "untested")
-	f.write("bench/doc.go", "package bench\n")
-	f.commit("no tests in it")
+	f.Git("update-ref", "refs/remotes/origin/topic", "HEAD")
+	f.Git("checkout", "--quiet", "-b", "bare")
+	f.Git("rm", "--quiet", "-r", "bench")
+	f.Commit("no suite")
+	f.Git("checkout", "--quiet", "-b", "untested")
+	f.Write("bench/doc.go", "package bench\n")
+	f.Commit("no tests in it")
 
 	r := f.open()
 	for _, c := range []struct {
@@ -75,10 +75,10 @@ func TestResolveRefuses(t *testing.T) {
 
 func TestResolveHintsAtAShallowClone(t *testing.T) {
 	f := newFixture(t)
-	f.commit("second")
+	f.Commit("second")
 	clone := newFixture(t)
-	os.RemoveAll(clone.dir)
-	f.git("clone", "--quiet", "--depth=1", "file://"+f.dir, clone.dir)
+	os.RemoveAll(clone.Dir)
+	f.Git("clone", "--quiet", "--depth=1", "file://"+f.Dir, clone.Dir)
 	_, err := clone.open().Resolve(t.Context(), "HEAD~1")
 	if !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), "git fetch --unshallow") {
 		t.Errorf("HEAD~1 of a shallow clone: %v", err)
@@ -87,17 +87,17 @@ func TestResolveHintsAtAShallowClone(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	f := newFixture(t)
-	if _, err := Open(t.Context(), Options{Repo: t.TempDir(), Temp: f.temp, Cache: f.cache}); !errors.Is(err, ErrNoRepository) {
+	if _, err := Open(t.Context(), Options{Repo: t.TempDir(), Temp: f.Temp, Cache: f.Cache}); !errors.Is(err, ErrNoRepository) {
 		t.Errorf("a folder without a repository: %v", err)
 	}
-	inside := filepath.Join(f.dir, "tmp")
+	inside := filepath.Join(f.Dir, "tmp")
 	if err := os.Mkdir(inside, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(t.Context(), Options{Repo: f.dir, Temp: inside, Cache: f.cache}); err == nil {
+	if _, err := Open(t.Context(), Options{Repo: f.Dir, Temp: inside, Cache: f.Cache}); err == nil {
 		t.Error("worktrees inside the repository were accepted")
 	}
-	if _, err := Open(t.Context(), Options{Repo: f.dir, Temp: filepath.Join(f.temp, "missing"), Cache: f.cache}); !errors.Is(err, os.ErrNotExist) {
+	if _, err := Open(t.Context(), Options{Repo: f.Dir, Temp: filepath.Join(f.Temp, "missing"), Cache: f.Cache}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a missing folder for the worktrees: %v", err)
 	}
 }
@@ -106,20 +106,20 @@ func TestOpenRefuses(t *testing.T) {
 // and nothing of the user's moves.
 func TestSnapshot(t *testing.T) {
 	f := newFixture(t)
-	f.write("gone.txt", "x")
-	f.write("staged.txt", "old")
-	f.commit("more files")
-	f.edit("lib/lib.go", "n + 1", "n + 7")
-	f.write("new file.txt", "untracked")
-	f.write("ignored.txt", "ignored")
-	f.write("staged.txt", "staged")
-	f.git("add", "staged.txt")
-	f.write("staged.txt", "and changed again")
-	if err := os.Remove(filepath.Join(f.dir, "gone.txt")); err != nil {
+	f.Write("gone.txt", "x")
+	f.Write("staged.txt", "old")
+	f.Commit("more files")
+	f.Edit("lib/lib.go", "n + 1", "n + 7")
+	f.Write("new file.txt", "untracked")
+	f.Write("ignored.txt", "ignored")
+	f.Write("staged.txt", "staged")
+	f.Git("add", "staged.txt")
+	f.Write("staged.txt", "and changed again")
+	if err := os.Remove(filepath.Join(f.Dir, "gone.txt")); err != nil {
 		t.Fatal(err)
 	}
 	before := f.state()
-	index := read(t, filepath.Join(f.dir, ".git", "index"))
+	index := read(t, filepath.Join(f.Dir, ".git", "index"))
 
 	r := f.open()
 	ref := f.resolve(r, ".")
@@ -147,7 +147,7 @@ func TestSnapshot(t *testing.T) {
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if read(t, filepath.Join(f.dir, ".git", "index")) != index {
+	if read(t, filepath.Join(f.Dir, ".git", "index")) != index {
 		t.Error("the user's index changed")
 	}
 	f.unchanged(before)
@@ -158,20 +158,20 @@ func TestSnapshot(t *testing.T) {
 func TestSnapshotSeesAChangeWithinTheClocksResolution(t *testing.T) {
 	f := newFixture(t)
 	r := f.open()
-	lib, index := filepath.Join(f.dir, "lib/lib.go"), filepath.Join(f.dir, ".git/index")
+	lib, index := filepath.Join(f.Dir, "lib/lib.go"), filepath.Join(f.Dir, ".git/index")
 	moment := time.Now().Add(-time.Hour).Truncate(time.Second)
 	if err := os.Chtimes(lib, moment, moment); err != nil {
 		t.Fatal(err)
 	}
-	f.git("update-index", "--refresh")
+	f.Git("update-index", "--refresh")
 	if err := os.Chtimes(index, moment, moment); err != nil {
 		t.Fatal(err)
 	}
-	f.edit("lib/lib.go", "n + 1", "n + 2")
+	f.Edit("lib/lib.go", "n + 1", "n + 2")
 	if err := os.Chtimes(lib, moment, moment); err != nil {
 		t.Fatal(err)
 	}
-	f.git("config", "core.trustctime", "false")
+	f.Git("config", "core.trustctime", "false")
 	if ref := f.resolve(r, "."); !ref.Dirty {
 		t.Error("the change is not in the snapshot")
 	}
@@ -180,11 +180,11 @@ func TestSnapshotSeesAChangeWithinTheClocksResolution(t *testing.T) {
 // A commit hook runs with variables that point git at a repository, an index and a work tree.
 func TestVariablesOfAHookDoNotMatter(t *testing.T) {
 	f, other := newFixture(t), newFixture(t)
-	want := f.git("rev-parse", "HEAD")
-	other.commit("another repository")
-	t.Setenv("GIT_DIR", filepath.Join(other.dir, ".git"))
-	t.Setenv("GIT_WORK_TREE", other.dir)
-	t.Setenv("GIT_INDEX_FILE", filepath.Join(other.dir, ".git", "index"))
+	want := f.Git("rev-parse", "HEAD")
+	other.Commit("another repository")
+	t.Setenv("GIT_DIR", filepath.Join(other.Dir, ".git"))
+	t.Setenv("GIT_WORK_TREE", other.Dir)
+	t.Setenv("GIT_INDEX_FILE", filepath.Join(other.Dir, ".git", "index"))
 	if ref := f.resolve(f.open(), "HEAD"); ref.Commit != want {
 		t.Errorf("HEAD is %s, want %s: the variables won", ref.Commit, want)
 	}
@@ -192,12 +192,12 @@ func TestVariablesOfAHookDoNotMatter(t *testing.T) {
 
 func TestModuleBelowTheRepositoryRoot(t *testing.T) {
 	f := newFixture(t)
-	if err := os.Mkdir(filepath.Join(f.dir, "keep"), 0o755); err != nil {
+	if err := os.Mkdir(filepath.Join(f.Dir, "keep"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	f.git("mv", "go.mod", "lib", "bench", "keep/")
-	f.commit("moved")
-	r, err := Open(t.Context(), Options{Repo: filepath.Join(f.dir, "keep"), Temp: f.temp, Cache: f.cache})
+	f.Git("mv", "go.mod", "lib", "bench", "keep/")
+	f.Commit("moved")
+	r, err := Open(t.Context(), Options{Repo: filepath.Join(f.Dir, "keep"), Temp: f.Temp, Cache: f.Cache})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,7 @@ func victim(repo, temp string) {
 func (f *fixture) startVictim() (*exec.Cmd, string) {
 	f.t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "REFS_TEST_VICTIM="+f.dir, "REFS_TEST_TEMP="+f.temp)
+	cmd.Env = append(os.Environ(), "REFS_TEST_VICTIM="+f.Dir, "REFS_TEST_TEMP="+f.Temp)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -63,7 +63,7 @@ func (f *fixture) startVictim() (*exec.Cmd, string) {
 // age makes every folder of ours older than the grace that young ones have.
 func (f *fixture) age() {
 	f.t.Helper()
-	folders, err := filepath.Glob(filepath.Join(f.temp, dirPrefix+"*"))
+	folders, err := filepath.Glob(filepath.Join(f.Temp, dirPrefix+"*"))
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -77,9 +77,9 @@ func (f *fixture) age() {
 
 func TestCheckoutAndClose(t *testing.T) {
 	f := newFixture(t)
-	f.edit("lib/lib.go", "n + 1", "n + 2")
-	f.commit("second")
-	f.write("lib/lib.go", "package lib // broken and dirty, which is nobody's business")
+	f.Edit("lib/lib.go", "n + 1", "n + 2")
+	f.Commit("second")
+	f.Write("lib/lib.go", "package lib // broken and dirty, which is nobody's business")
 	before := f.state()
 
 	r := f.open()
@@ -127,9 +127,9 @@ func TestCheckoutLeavesAnExistingFolderAlone(t *testing.T) {
 
 func TestCheckoutRunsNoHooks(t *testing.T) {
 	f := newFixture(t)
-	proof := filepath.Join(f.temp, "hook ran")
-	f.write(".git/hooks/post-checkout", "#!/bin/sh\ntouch '"+proof+"'\n")
-	if err := os.Chmod(filepath.Join(f.dir, ".git/hooks/post-checkout"), 0o755); err != nil {
+	proof := filepath.Join(f.Temp, "hook ran")
+	f.Write(".git/hooks/post-checkout", "#!/bin/sh\ntouch '"+proof+"'\n")
+	if err := os.Chmod(filepath.Join(f.Dir, ".git/hooks/post-checkout"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	f.checkout(f.open(), "main")
@@ -157,7 +157,7 @@ func TestCancelledCheckoutLeavesNothing(t *testing.T) {
 func TestSweepAfterAKill(t *testing.T) {
 	f := newFixture(t)
 	users := filepath.Join(t.TempDir(), "users")
-	f.git("worktree", "add", "--quiet", "--detach", users)
+	f.Git("worktree", "add", "--quiet", "--detach", users)
 	if err := os.RemoveAll(users); err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +189,7 @@ func TestSweepAfterAKill(t *testing.T) {
 	if _, err := os.Stat(alive); err != nil {
 		t.Errorf("the worktree of a living run was swept: %v", err)
 	}
-	list := f.git("worktree", "list", "--porcelain")
+	list := f.Git("worktree", "list", "--porcelain")
 	if strings.Contains(list, gone) || !strings.Contains(list, alive) || !strings.Contains(list, users) {
 		t.Errorf("worktrees after the sweep, want %s and %s:\n%s", alive, users, list)
 	}
