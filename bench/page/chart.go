@@ -7,8 +7,7 @@ type Kind uint8
 const (
 	Points    Kind = iota // a mark at every X and Y, with a whisker from Lo to Hi where they are set
 	Lines                 // the same, joined in the given order
-	Intervals             // a row for every point: a mark at Y with a whisker from Lo to Hi
-	Bars                  // a row for every label, a bar of length Y for each series
+	Intervals             // a row for every label: for each series a mark at Y with a whisker from Lo to Hi
 	Waterfall             // a row for every point of the first series: Y is added to what was there before
 )
 
@@ -20,7 +19,7 @@ type Chart struct {
 	// Series are told apart by colour and by shape, in their order, and named in a legend if there are several.
 	Series []Series
 
-	// XLabel and YLabel name the axes. Intervals, Bars and Waterfall have their Y from left to right.
+	// XLabel and YLabel name the axes. Intervals and Waterfall have their Y from left to right.
 	XLabel, YLabel string
 	// XLog and YLog make an axis logarithmic. Numbers that are not positive are then left out.
 	XLog, YLog bool

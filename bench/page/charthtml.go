@@ -57,13 +57,8 @@ func (c Chart) legend(w *writer) {
 	w.put("<p class=\"legend\">")
 	if len(c.Series) > 1 {
 		for i, s := range c.Series {
-			w.put(`<span><svg viewBox="0 0 14 14" width="14" height="14" aria-hidden="true"><g class="%s">`, c.class(s, i))
-			if c.Kind == Bars {
-				w.put(`<rect class="bar" x="1" y="3" width="12" height="8" />`)
-			} else {
-				w.put("%s", shape(i, 7, 7, 1, s.Hollow))
-			}
-			w.put("</g></svg>%s</span> ", s.Name)
+			w.put(`<span><svg viewBox="0 0 14 14" width="14" height="14" aria-hidden="true"><g class="%s">%s</g></svg>%s</span> `,
+				c.class(s, i), shape(i, 7, 7, 1, s.Hollow), s.Name)
 		}
 	}
 	for _, b := range c.Bands {

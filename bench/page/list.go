@@ -21,7 +21,7 @@ type part struct {
 // longestBeside is the longest label that stands to the left of its row; longer ones stand above it.
 const longestBeside = 20
 
-// list draws rows: intervals, bars, or a waterfall.
+// list draws rows: intervals, or a waterfall.
 func (c Chart) list(w *writer) {
 	rows := c.listed()
 	xs := extent{log: c.YLog, unit: c.YUnit}
@@ -63,25 +63,12 @@ func (c Chart) list(w *writer) {
 		}
 	}
 	a := xs.axis(beside+4, chartWidth-room, 5)
-	thick, gap := 14.0, 8.0
-	if c.Kind == Bars {
-		thick = 11
+	const top, thick, gap = 4.0, 14.0, 8.0
+	tall := gap + thick // a row
+	if above {
+		tall += lineHeight
 	}
-	top := 4.0
-	tall := func(r row) float64 {
-		h := gap + thick
-		if c.Kind == Bars {
-			h = gap + thick*float64(len(r.parts))
-		}
-		if above {
-			h += lineHeight
-		}
-		return h
-	}
-	bottom := top
-	for _, r := range rows {
-		bottom += tall(r)
-	}
+	bottom := top + float64(len(rows))*tall
 	height := bottom + tickRoom
 	if c.YLabel != "" {
 		height += lineHeight
@@ -113,16 +100,16 @@ func (c Chart) list(w *writer) {
 			w.put("<text x=\"0\" y=\"%v\">%s</text>\n", at+lineHeight-4, r.label)
 			at += lineHeight
 		} else {
-			w.put("<text class=\"end\" x=\"%v\" y=\"%v\">%s</text>\n", beside-4, y+tall(r)/2+4, r.label)
+			w.put("<text class=\"end\" x=\"%v\" y=\"%v\">%s</text>\n", beside-4, y+tall/2+4, r.label)
 		}
-		for i, p := range r.parts {
+		for _, p := range r.parts {
 			if c.Kind == Intervals {
 				c.interval(w, a, p, at+thick/2)
 			} else {
-				c.bar(w, a, p, at+float64(i)*thick, thick)
+				c.bar(w, a, p, at, thick)
 			}
 		}
-		y += tall(r)
+		y += tall
 	}
 	w.put("</svg>\n")
 }
@@ -177,12 +164,12 @@ func zoomed(all extent, rows []row) extent {
 	return steps
 }
 
-// value is what is written behind a bar.
+// value is what is written behind a bar of a waterfall.
 func (c Chart) value(p Point) string {
-	if c.Kind != Waterfall || p.Total {
+	switch {
+	case p.Total:
 		return c.y(p.Y)
-	}
-	if p.Y < 0 {
+	case p.Y < 0:
 		return "−" + c.y(-p.Y)
 	}
 	return "+" + c.y(p.Y)

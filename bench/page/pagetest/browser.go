@@ -76,16 +76,6 @@ func Load(tb testing.TB, path string, options ...Option) Dump {
 	return d
 }
 
-// Screenshot draws the file in a window of the given size, as a PNG.
-func Screenshot(tb testing.TB, path, png string, width, height int, options ...Option) {
-	tb.Helper()
-	path, err := filepath.Abs(path)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	run(tb, append(flags(options), "--hide-scrollbars", fmt.Sprintf("--window-size=%d,%d", width, height), "--screenshot="+png, address(path)))
-}
-
 var (
 	// console matches what the browser logs about a page's scripts, not about itself.
 	console = regexp.MustCompile(`CONSOLE.*(Uncaught|rror|Refused|iolates|not allowed)`)
