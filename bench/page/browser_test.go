@@ -125,6 +125,18 @@ func TestBrowserInteraction(t *testing.T) {
 	}
 }
 
+// A drawing of so many pixels is whole in a narrow window, as on paper: there is nothing to scroll to.
+func TestBrowserShowsFigureWhole(t *testing.T) {
+	high := strings.Replace(scripted, "<svg ", `<svg width="1200" height="700" style="width:100%" `, 1)
+	p := page.Page{Sections: []page.Section{{Blocks: []page.Block{page.Figure{Title: "flame", SVG: []byte(high)}}}}}
+	text := pagetest.Open(t, save(t, p, `<pre id="log"></pre><script>
+		document.getElementById("log").textContent = "room for " + document.querySelector("iframe").clientHeight;
+		</script>`), pagetest.Phone)
+	if !strings.Contains(text, "room for 700") {
+		t.Errorf("nothing says \"room for 700\" in\n%s", text)
+	}
+}
+
 // A figure with a script runs it in a document of its own: it looks for its svg element at the top, and finds it.
 func TestBrowserRunsFigureAlone(t *testing.T) {
 	p := page.Page{Sections: []page.Section{{Blocks: []page.Block{page.Figure{Title: "flame", SVG: []byte(scripted)}}}}}

@@ -13,10 +13,13 @@ import (
 
 // drawing is what has to be known of an SVG document to embed it.
 type drawing struct {
-	scripted bool
-	body     []byte  // the svg element
-	ratio    float64 // width by height; 0 if it does not say
+	scripted      bool
+	body          []byte  // the svg element
+	height, ratio float64 // as of heightOf
 }
+
+// frameBorder is how wide the border of a frame is, in pixels, as the style has it.
+const frameBorder = 1
 
 func (f Figure) render(w *writer) error {
 	d, err := parseDrawing(f.SVG)
@@ -28,8 +31,12 @@ func (f Figure) render(w *writer) error {
 		w.put("<figcaption>%s</figcaption>\n", f.Title)
 	}
 	if d.scripted {
+		// A drawing of so many pixels has them in every window and on paper, where nobody could scroll to the rest.
 		size := markup("")
-		if d.ratio > 0 {
+		switch {
+		case d.height > 0:
+			size = markup(fmt.Sprintf(` style="height:%.6gpx"`, d.height+2*frameBorder))
+		case d.ratio > 0:
 			size = markup(fmt.Sprintf(` style="aspect-ratio:%.4g"`, d.ratio))
 		}
 		w.put("<iframe title=\"%s\" sandbox=\"allow-scripts\"%s src=\"data:image/svg+xml;base64,%s\"></iframe>\n",
@@ -64,7 +71,8 @@ func parseDrawing(svg []byte) (drawing, error) {
 				if t.Name.Local != "svg" || d.body != nil {
 					return d, fmt.Errorf("not an SVG document: it has the element %q where svg should be", t.Name.Local)
 				}
-				start, d.ratio = before, ratioOf(t)
+				start = before
+				d.height, d.ratio = heightOf(t)
 			}
 			depth++
 			d.scripted = d.scripted || t.Name.Local == "script"
@@ -108,24 +116,27 @@ func fetches(s string) bool {
 	}
 }
 
-// ratioOf returns width by height of an svg element.
-func ratioOf(svg xml.StartElement) float64 {
-	var width, height float64
+// heightOf returns how high an svg element says it is, in pixels, or else what its box says of width by height; 0 for what
+// is not said.
+func heightOf(svg xml.StartElement) (height, ratio float64) {
 	for _, a := range svg.Attr {
 		switch a.Name.Local {
-		case "width":
-			width, _ = strconv.ParseFloat(strings.TrimSuffix(a.Value, "px"), 64)
 		case "height":
-			height, _ = strconv.ParseFloat(strings.TrimSuffix(a.Value, "px"), 64)
+			height = number(strings.TrimSuffix(a.Value, "px"))
 		case "viewBox":
-			if f := strings.Fields(a.Value); len(f) == 4 && width == 0 {
-				width, _ = strconv.ParseFloat(f[2], 64)
-				height, _ = strconv.ParseFloat(f[3], 64)
+			if f := strings.Fields(a.Value); len(f) == 4 && number(f[3]) > 0 {
+				ratio = number(f[2]) / number(f[3])
 			}
 		}
 	}
-	if width > 0 && height > 0 && finite(width/height) {
-		return width / height
+	return height, ratio
+}
+
+// number returns a positive number, 0 for what is none.
+func number(s string) float64 {
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil || !finite(v) || v < 0 {
+		return 0
 	}
-	return 0
+	return v
 }

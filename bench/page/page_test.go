@@ -101,7 +101,9 @@ func TestFigure(t *testing.T) {
 	for _, good := range []struct{ svg, want string }{
 		{drawing, `<rect x="0" y="0" width="100" height="50"/></svg>`},
 		{scripted, `<iframe title="flame" sandbox="allow-scripts" style="aspect-ratio:2" src="data:image/svg+xml;base64,`},
-		{`<svg onload="init()"/>`, "<iframe"},
+		{strings.Replace(scripted, "<svg ", `<svg width="1200" height="700" `, 1), `sandbox="allow-scripts" style="height:702px" src=`},
+		{strings.Replace(scripted, "<svg ", `<svg height="100%" `, 1), `sandbox="allow-scripts" style="aspect-ratio:2" src=`},
+		{`<svg onload="init()"/>`, `<iframe title="flame" sandbox="allow-scripts" src=`},
 		{`<svg><use href="#a"/><g fill="url(#b)" id="a"/></svg>`, `<use href="#a"/>`},
 	} {
 		if got, err := figure(good.svg); err != nil || !strings.Contains(got, good.want) {
