@@ -12,6 +12,10 @@ const MinSegment = 5
 // longest is how many points are looked at, the last ones: the work grows with the square of their number.
 const longest = 400
 
+// mostWork bounds what one permutation test may cost, in orders times the square of the points: a tenth of a second or so.
+// Up to a hundred points it is no bound.
+const mostWork = 4e7
+
 // ChangePoint is a place where the level of a series changes.
 type ChangePoint struct {
 	Index         int     // of the first point of the new level
@@ -71,10 +75,18 @@ func (d *divider) divide(values []float64, offset int) {
 	d.divide(values[at:], offset+at)
 }
 
+// orders returns how many random orders of n values are tried. Ten times as many as it takes to get below the level at all,
+// and a thousand, give a share that is worth printing. A long series makes do with twice as many, for each of its orders
+// costs more: the probability of a false alarm is the same with any number, only a step that is hard to see may be missed.
+func (d *divider) orders(n int) int {
+	want := max(999, math.Ceil(10/d.level))
+	return int(min(want, max(math.Ceil(2/d.level), mostWork/float64(n*n))))
+}
+
 // permute returns the share of random orders of values that divide as well as q, the given order counted in. It stops when
 // the answer cannot be below the level any more.
 func (d *divider) permute(values []float64, q float64) float64 {
-	orders := max(999, int(math.Ceil(10/d.level)))
+	orders := d.orders(len(values))
 	shuffled := slices.Clone(values)
 	as := 1
 	for n := 1; n <= orders; n++ {

@@ -142,6 +142,31 @@ func TestSameAnswerTwice(t *testing.T) {
 	}
 }
 
+// The work of a test grows with the number of points no more than the level asks for.
+func TestOrders(t *testing.T) {
+	for _, tt := range []struct {
+		level float64
+		n     int
+		want  int
+	}{
+		{0.05, 10, 999}, {0.01, 100, 1000}, {0.0025, 100, 4000}, // all that are wanted
+		{0.01, 200, 1000}, {0.05, 400, 250}, {0.0025, 200, 1000}, // bounded
+		{0.0025, 400, 800}, {0.001, 400, 2000}, // the least that are of use
+	} {
+		d := divider{level: tt.level}
+		if got := d.orders(tt.n); got != tt.want {
+			t.Errorf("level %v, %d points: %d orders, want %d", tt.level, tt.n, got, tt.want)
+		}
+	}
+}
+
+func BenchmarkChangePoints(b *testing.B) {
+	values := noisy(rand.New(rand.NewPCG(9, 9)), longest, 4, 100, 200, 300)
+	for b.Loop() {
+		ChangePoints(values, 0.0025)
+	}
+}
+
 // Of a very long series only the end is looked at, and named by its place in the whole.
 func TestLongSeries(t *testing.T) {
 	r := rand.New(rand.NewPCG(6, 6))
