@@ -35,7 +35,7 @@ type CompareOptions struct {
 	Seed        *int           // order of the cases; drawn
 	Force       *bool          // measure equal code too
 	Harness     *string        // "own": each side has its own suite; "head": both have head's
-	HTML        *string        // where to write the page, besides the folder of the comparison
+	HTML        *string        // where to write the page, besides the folder of the comparison, and with one flame graph
 }
 
 // defaultCases are the pipelines and, as a reference, the floor of each with the
