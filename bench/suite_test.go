@@ -11,7 +11,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/perf/benchfmt"
 
@@ -77,12 +79,16 @@ func runSmallSuite(t *testing.T) *smallSuite {
 // suiteChild runs this test binary's benchmarks once each in a process of its
 // own.
 func suiteChild(pattern string, env ...string) (string, error) {
+	out, err := suiteCommand(pattern, env...).CombinedOutput()
+	return string(out), err
+}
+
+func suiteCommand(pattern string, env ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], "-test.run=^$", "-test.bench="+pattern, "-test.benchtime=1x", "-test.timeout=5m")
 	cmd.Env = append(os.Environ(), "BENCH_ROWS="+smallRows, "BENCH_LOAD=", "BENCH_COMPRESSION=", "BENCH_RUNTIME=", "BENCH_METRICS=", "BENCH_RESULTS=off",
 		"BENCH_NETWORK=", "BENCH_SEED=", "BENCH_PROFILE=", "BENCH_LIST=", "BENCH_SAMPLES=", "BENCH_TURNS=")
 	cmd.Env = append(cmd.Env, env...)
-	out, err := cmd.CombinedOutput()
-	return string(out), err
+	return cmd
 }
 
 func errText(err error) string {
@@ -302,6 +308,35 @@ func TestBadVariableStopsTheSuite(t *testing.T) {
 	out, err := suiteChild("Pipeline$", "BENCH_ROWS=many")
 	if err == nil || !strings.Contains(out, `BENCH_ROWS="many": "many" is not a row count`) {
 		t.Errorf("got %v and\n%s\nwant a failure that names BENCH_ROWS", err, out)
+	}
+}
+
+// A suite that is told to stop while it is being opened, here while it waits for the server, takes back what it has made.
+func TestStoppedWhileOpening(t *testing.T) {
+	env, err := lab.Open(t.Context(), pgtest.Shared(t), lab.DefaultGrid()) // which has the server to itself
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer env.Close()
+	dir := t.TempDir()
+	files := func() []string {
+		files, _ := filepath.Glob(filepath.Join(dir, "rapidbyte-*"))
+		return files
+	}
+	cmd := suiteCommand("^BenchmarkFloor$", "TMPDIR="+dir)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(time.Minute); len(files()) == 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the suite makes no folder")
+		}
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err == nil || len(files()) > 0 {
+		t.Errorf("%v, want a failure; left are %q", err, files())
 	}
 }
 

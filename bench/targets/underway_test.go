@@ -48,6 +48,7 @@ func startMage(t *testing.T, until func(*underWay) bool, args ...string) *underW
 		"RAPIDBYTE_PG=local", "RAPIDBYTE_PG_DSN=", "RAPIDBYTE_PG_HANDED=")
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	m.cmd.Stdout, m.cmd.Stderr = &m.output, &m.output
+	m.cmd.WaitDelay = time.Minute // what outlives mage holds its output; the checks find it
 	if err := m.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
