@@ -177,11 +177,11 @@ func (c *conn) Ready() (bool, error) {
 		return true, nil
 	}
 	if _, ok := c.nc.(*tls.Conn); !ok {
-		err := c.sock.peek()
-		if err != nil && err != io.EOF && err != os.ErrDeadlineExceeded {
+		ready, err := c.sock.ready()
+		if err != nil {
 			c.readErr = c.describe(err)
 		}
-		return err != os.ErrDeadlineExceeded, nil
+		return ready || err != nil, nil
 	}
 
 	// What has arrived may be part of a record, and TLS may hold records that

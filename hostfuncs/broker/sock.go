@@ -19,11 +19,12 @@ type sock struct {
 
 	// The rest serves the calls through raw. The functions are made once, so
 	// that a call allocates nothing.
-	buf    []byte
-	n      int
-	err    error
-	readFn func(fd uintptr) bool
-	peekFn func(fd uintptr)
+	buf     []byte
+	n       int
+	isReady bool
+	err     error
+	readFn  func(fd uintptr) bool
+	readyFn func(fd uintptr)
 }
 
 // dialer connects sockets.
@@ -50,7 +51,7 @@ func newSock(nc net.Conn, network, address string) (*sock, error) {
 		s.n, s.err = readNow(fd, s.buf)
 		return true // whatever came of it: do not wait
 	}
-	s.peekFn = func(fd uintptr) { s.n, s.err = peekNow(fd) }
+	s.readyFn = func(fd uintptr) { s.isReady, s.err = readyNow(fd) }
 	return s, nil
 }
 
@@ -69,14 +70,13 @@ func (s *sock) Read(p []byte) (int, error) {
 	return s.n, s.err
 }
 
-// peek returns what Read would without taking input away: nil if there is some,
-// io.EOF at its end, os.ErrDeadlineExceeded if Read would wait. Another error is
-// reported only once by the system, and it was just now.
-func (s *sock) peek() error {
-	if err := s.raw.Control(s.peekFn); err != nil {
-		return err
+// ready returns whether Read would not wait: there is input, its end, or an
+// error, which Read then returns.
+func (s *sock) ready() (bool, error) {
+	if err := s.raw.Control(s.readyFn); err != nil {
+		return false, err
 	}
-	return s.err
+	return s.isReady, s.err
 }
 
 // closeWrite tells the peer that nothing more will come.

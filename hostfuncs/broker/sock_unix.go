@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // readNow reads what has arrived, without waiting: os.ErrDeadlineExceeded if
@@ -14,13 +16,13 @@ func readNow(fd uintptr, p []byte) (int, error) {
 	return result(ignoringEINTR(func() (int, error) { return syscall.Read(int(fd), p) }))
 }
 
-// peekNow is readNow of one byte that stays where it is.
-func peekNow(fd uintptr) (int, error) {
-	var b [1]byte
-	return result(ignoringEINTR(func() (int, error) {
-		n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		return n, err
-	}))
+// readyNow returns whether a read would return at once, if only with the end of
+// input or an error. Unlike a read that leaves a byte where it is, it has no use
+// for the sender's address, which Go would allocate each time.
+func readyNow(fd uintptr) (bool, error) {
+	fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	n, err := ignoringEINTR(func() (int, error) { return unix.Poll(fds[:], 0) })
+	return n > 0, os.NewSyscallError("poll", err)
 }
 
 func ignoringEINTR(call func() (int, error)) (int, error) {
