@@ -19,10 +19,11 @@ func (c Cell) median() benchmath.Summary {
 }
 
 var csvHead = []string{"family", "load", "variant", "rows", "runs", "median_ns", "lo_ns", "hi_ns", "ns_per_row", "rows_per_s",
-	"fixed_ns", "fixed_lo_ns", "fixed_hi_ns", "row_ns", "row_lo_ns", "row_hi_ns", "bend", "bent"}
+	"fixed_ns", "fixed_lo_ns", "fixed_hi_ns", "row_ns", "row_lo_ns", "row_hi_ns", "bend", "bent", "step_ns", "steps_apart"}
 
-// WriteCSV writes a line for every cell: its median time with its interval, and the line of its series, the same for all
-// row counts. What is not known is empty.
+// WriteCSV writes a line for every cell: its median time with its interval, the line of its series, the same for all row
+// counts, what a row costs from the row count before to this one, and how far apart these steps are. What is not known is
+// empty.
 func (m *Matrix) WriteCSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	if err := out.Write(csvHead); err != nil {
@@ -38,11 +39,17 @@ func (m *Matrix) WriteCSV(w io.Writer) error {
 		if l.Sizes >= 3 {
 			line[6], line[7] = number(l.Bend), strconv.FormatBool(l.Bent)
 		}
-		for _, c := range s.Cells {
+		steps, apart := s.Steps()
+		for i, c := range s.Cells {
+			step := math.NaN()
+			if i > 0 {
+				step = steps[i-1].PerRow
+			}
 			median, rows := c.median(), float64(c.Rows)
 			cells := []string{strings.ToLower(s.Family), s.Load, s.Variant, strconv.Itoa(c.Rows), strconv.Itoa(len(c.Times)),
 				number(median.Center), number(median.Lo), number(median.Hi), number(median.Center / rows), number(1e9 * rows / median.Center)}
-			if err := out.Write(append(cells, line...)); err != nil {
+			cells = append(append(cells, line...), number(step), number(apart))
+			if err := out.Write(cells); err != nil {
 				return fmt.Errorf("matrix: csv: %w", err)
 			}
 		}

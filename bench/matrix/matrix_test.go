@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"fmt"
+	"math"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -98,6 +99,52 @@ func TestWriteText(t *testing.T) {
 	}
 }
 
+// What a row costs from one row count to the next, by the medians: a stray changes nothing, a step does.
+func TestSteps(t *testing.T) {
+	s := read(t, lines(1000, 10000, 100000, 1000000)).Series[0]
+	s.Cells[1].Times[2] *= 50
+	if steps, apart := s.Steps(); len(steps) != 3 || math.Abs(apart) > 1e-6 {
+		t.Errorf("a straight line has the steps %v, %v apart", steps, apart)
+	}
+	for i := range s.Cells[3].Times {
+		s.Cells[3].Times[i] += 900_000 * 40 // 40 ns for each row beyond 100000
+	}
+	steps, apart := s.Steps()
+	near(t, "the last step", steps[2].PerRow, 1040, 1e-6)
+	near(t, "the steps' distance", apart, 0.04, 1e-6)
+	if steps[2].From != 100000 || steps[2].To != 1000000 {
+		t.Errorf("the last step is %+v", steps[2])
+	}
+
+	s.Cells[3].Times = s.Cells[2].Times // a row for nothing
+	if _, apart := s.Steps(); !math.IsNaN(apart) {
+		t.Errorf("steps of which one costs nothing are %v apart", apart)
+	}
+	s.Cells = s.Cells[:2]
+	if steps, apart := s.Steps(); len(steps) != 1 || !math.IsNaN(apart) {
+		t.Errorf("two row counts have the steps %v, %v apart", steps, apart)
+	}
+}
+
+func TestStepsAreWritten(t *testing.T) {
+	for _, tt := range []struct {
+		rows []int
+		want string
+	}{
+		{[]int{1000, 10000, 100000}, "pipeline copy lz4 0.0 % 1000 (1000 to 10000), 1000 (10000 to 100000)"},
+		{[]int{1000, 10000}, ""},
+	} {
+		var out bytes.Buffer
+		if err := read(t, lines(tt.rows...)).WriteText(&out); err != nil {
+			t.Fatal(err)
+		}
+		_, steps, found := strings.Cut(out.String(), "\nStraight line: ")
+		if text := strings.Join(strings.Fields(steps), " "); found != (tt.want != "") || !strings.Contains(text, tt.want) {
+			t.Errorf("%v: no %q in\n%s", tt.rows, tt.want, &out)
+		}
+	}
+}
+
 func TestBentIsSaid(t *testing.T) {
 	m := read(t, lines(1000, 10000, 100000))
 	for i := range m.Series[0].Cells[1].Times {
@@ -134,7 +181,8 @@ func TestWriteCSV(t *testing.T) {
 			t.Fatalf("no column %s", column)
 			return ""
 		}
-		known := map[string]bool{"fixed_ns": len(rows) > 1, "row_lo_ns": len(rows) > 2, "bend": len(rows) > 2, "median_ns": true, "hi_ns": true}
+		known := map[string]bool{"fixed_ns": len(rows) > 1, "row_lo_ns": len(rows) > 2, "bend": len(rows) > 2, "median_ns": true, "hi_ns": true,
+			"step_ns": false, "steps_apart": len(rows) > 2}
 		for column, want := range known {
 			if got := at(column) != ""; got != want {
 				t.Errorf("%d row counts: %s is %q", len(rows), column, at(column))

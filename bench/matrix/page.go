@@ -35,6 +35,7 @@ func (m *Matrix) lineTable() page.Table {
 		Columns: []page.Column{
 			{Title: "case"}, {Title: "fixed (ms)", Number: true}, {Title: "interval"}, {Title: "row (ns)", Number: true}, {Title: "interval"},
 			{Title: "largest bend", Number: true, Note: "deviation of the slope between two row counts"},
+			{Title: "slopes apart", Number: true, Note: "the steepest slope between two row counts over the flattest, less one"},
 		},
 	}
 	for _, s := range m.Series {
@@ -46,9 +47,11 @@ func (m *Matrix) lineTable() page.Table {
 		if l.Bent {
 			bend.Tone = page.Unsure
 		}
+		steps, apart := s.Steps()
 		t.Rows = append(t.Rows, []page.Cell{page.Text(s.Name()),
 			{Text: millis(l.Fixed.Value), Value: l.Fixed.Value}, page.Text(interval(l.Fixed, millis)),
-			{Text: nanos(l.PerRow.Value), Value: l.PerRow.Value}, page.Text(interval(l.PerRow, nanos)), bend})
+			{Text: nanos(l.PerRow.Value), Value: l.PerRow.Value}, page.Text(interval(l.PerRow, nanos)), bend,
+			{Text: apartText(steps, apart), Value: apart}})
 	}
 	return t
 }

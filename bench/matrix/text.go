@@ -9,7 +9,7 @@ import (
 )
 
 // WriteText writes the lines that were fitted: for each series the fixed cost, the cost of a row, their intervals, and how
-// straight the line is.
+// straight the line is, as a whole and from one row count to the next.
 func (m *Matrix) WriteText(w io.Writer) error {
 	var out strings.Builder
 	head := fmt.Sprintf("  %-22s %10s  %-18s %10s  %-18s  %s", "", "fixed (ms)", "95 % interval", "row (ns)", "95 % interval", "largest bend")
@@ -26,6 +26,9 @@ func (m *Matrix) WriteText(w io.Writer) error {
 	for _, note := range m.Notes() {
 		out.WriteString(note + "\n")
 	}
+	var steps strings.Builder
+	m.writeSteps(&steps)
+	out.WriteString(steps.String())
 	_, err := io.WriteString(w, out.String())
 	return err
 }

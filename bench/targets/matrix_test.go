@@ -27,7 +27,7 @@ func TestMatrixEndsWithTables(t *testing.T) {
 	defer os.RemoveAll(filepath.Dir(samples))
 	for _, want := range []string{
 		"BenchmarkPipeline/rows=500/load=copy/compression=lz4", "\n300 Pipeline none ", "\n500 Floor pgx ", "sec/row", "\n100 copy ",
-		"Fixed cost and cost of a row", "\n  pipeline copy lz4 ", "\n  floor copy pgx ",
+		"Fixed cost and cost of a row", "\nStraight line: ", "\n  pipeline copy lz4 ", "\n  floor copy pgx ",
 	} {
 		if !strings.Contains(stdout.String(), want) {
 			t.Errorf("no %q in\n%s", want, stdout)
