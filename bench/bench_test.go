@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
+	"strings"
 	"testing"
 
 	"github.com/rapidbyte-go/rapidbyte/bench/lab"
@@ -48,6 +50,23 @@ func BenchmarkFloor(b *testing.B) {
 	measure(b, env, env.Grid.Floors(), env.FloorTrial)
 }
 
+// BenchmarkTax moves the rows in turn through the sandbox and with the same
+// connectors linked in: what the sandbox costs, and nothing else.
+func BenchmarkTax(b *testing.B) {
+	if listed(b, lab.Grid.Taxes) {
+		return
+	}
+	env := require(b)
+	cases := env.Grid.Taxes()
+	if len(cases) == 0 {
+		skip(b, errNoSandbox)
+	}
+	measure(b, env, cases, env.TaxTrial)
+}
+
+// errNoSandbox is why there is no price of it.
+var errNoSandbox = errors.New("the native runtime has no sandbox")
+
 // BenchmarkPeer runs whole programs, ours and its rivals, from their start to
 // their end.
 func BenchmarkPeer(b *testing.B) {
@@ -55,7 +74,7 @@ func BenchmarkPeer(b *testing.B) {
 		return
 	}
 	env := require(b)
-	if err := lab.HaveRival(); err != nil {
+	if err := peersLeftOut(); err != nil {
 		skip(b, err)
 	}
 	for _, c := range env.Grid.Peers() {
@@ -66,6 +85,15 @@ func BenchmarkPeer(b *testing.B) {
 			measureAndEnd(b, env, c, env.PeerTrial)
 		})
 	}
+}
+
+// peersLeftOut returns why no peer is to run, nil if they are: without a rival
+// only who asks for them by name gets them.
+func peersLeftOut() error {
+	if strings.Contains(flag.Lookup("test.bench").Value.String(), "Peer") {
+		return nil
+	}
+	return lab.HaveRival()
 }
 
 // BenchmarkNetwork moves the rows as BenchmarkPipeline does, with a slower line

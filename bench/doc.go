@@ -17,6 +17,8 @@
 //     (cache=cold) and with compiled modules on disk (cache=disk).
 //   - Floor: the same rows by pgx (via=pgx) or psql (via=psql), without
 //     WebAssembly and Arrow. Pipeline over Floor is the price of both.
+//   - Tax: each run beside one with the connectors linked in, in turn: the price
+//     of WebAssembly alone.
 //   - Source, Dest: each half by itself.
 //   - Codec: one real batch compressed and decompressed.
 //   - HostCall: one crossing of the boundary, by function.

@@ -28,7 +28,7 @@ func listed(b *testing.B, cases func(lab.Grid) []lab.Case) bool {
 				continue
 			}
 		case "Peer":
-			if lab.HaveRival() != nil || lab.HavePeer(c.Param("via")) != nil {
+			if peersLeftOut() != nil || lab.HavePeer(c.Param("via")) != nil {
 				continue
 			}
 		}

@@ -187,12 +187,17 @@ func TestBenchstatReadsTheOutput(t *testing.T) {
 
 // zeroUnits lists the units that may be zero in every pipeline run, and why.
 var zeroUnits = map[string]string{
-	"retries/op":      "nothing fails in the suite",
-	"transform-ns/op": "no case has a transform; TestTransformMetrics has",
-	"call-ns/op":      "of host calls, not of pipelines",
-	"ratio":           "of codecs, not of pipelines",
-	"gc-cpu-ns/op":    "a run of few rows ends before the heap is collected",
-	"gc-cycles/op":    "the same",
+	"retries/op":         "nothing fails in the suite",
+	"transform-ns/op":    "no case has a transform; TestTransformMetrics has",
+	"call-ns/op":         "of host calls, not of pipelines",
+	"ratio":              "of codecs, not of pipelines",
+	"native-ns/op":       "of pairs of runs; TestTaxIsMeasured has it and the next four",
+	"native-guest-ns/op": "the same",
+	"wall-tax":           "the same",
+	"cpu-tax":            "the same",
+	"guest-tax":          "the same",
+	"gc-cpu-ns/op":       "a run of few rows ends before the heap is collected",
+	"gc-cycles/op":       "the same",
 }
 
 // A metric that never says anything is one that is not measured.
@@ -219,6 +224,35 @@ func TestNoMetricIsZeroEverywhere(t *testing.T) {
 		if _, ok := zeroUnits[u.Name]; !ok && most[u.Name] == 0 {
 			t.Errorf("%s (%s) is zero in every case", u.Name, u.Doc)
 		}
+	}
+}
+
+// What the sandbox costs is in every run of the suite, by load method, for the most rows.
+func TestTaxIsMeasured(t *testing.T) {
+	s := runSmallSuite(t)
+	for _, c := range s.grid.Taxes() {
+		i := slices.IndexFunc(s.samples, func(sample *lab.Sample) bool { return sample.Bench == c.String() })
+		if i < 0 {
+			t.Errorf("%s was not measured", c)
+			continue
+		}
+		for _, unit := range []string{"native-ns/op", "native-guest-ns/op", "wall-tax", "cpu-tax", "guest-tax"} {
+			if unit == "cpu-tax" && runtime.GOOS == "windows" {
+				continue // the system does not tell
+			}
+			if v := s.samples[i].Values[unit]; v <= 0 {
+				t.Errorf("%s: %s is %v", c, unit, v)
+			}
+		}
+		recorded := slices.ContainsFunc(s.records, func(r *history.Record) bool {
+			return r.Mode == "tax" && r.Bench == c.String() && r.Metrics["wall-tax"] > 0
+		})
+		if !recorded {
+			t.Errorf("%s is not among the results", c)
+		}
+	}
+	if out, err := suiteChild("^BenchmarkTax$", "BENCH_RUNTIME=native"); err != nil || !strings.Contains(out, "BenchmarkTax skipped: the native runtime has no sandbox") {
+		t.Errorf("of the native runtime: %v and\n%s", err, out)
 	}
 }
 
@@ -345,8 +379,8 @@ func TestStoppedWhileOpening(t *testing.T) {
 func TestNoPostgres(t *testing.T) {
 	env := []string{"RAPIDBYTE_PG=dsn", "RAPIDBYTE_PG_DSN=", "RAPIDBYTE_PG_HANDED="}
 	out, err := suiteChild(".", append(env, "RAPIDBYTE_PG_REQUIRE=")...)
-	if err != nil || strings.Count(out, " skipped: ") != 11 || !strings.Contains(out, "RAPIDBYTE_PG_DSN is not set") {
-		t.Errorf("got %v and\n%s\nwant 11 skips with the reason", err, out)
+	if err != nil || strings.Count(out, " skipped: ") != 12 || !strings.Contains(out, "RAPIDBYTE_PG_DSN is not set") {
+		t.Errorf("got %v and\n%s\nwant 12 skips with the reason", err, out)
 	}
 	if out, err = suiteChild(".", append(env, "RAPIDBYTE_PG_REQUIRE=1")...); err == nil {
 		t.Errorf("the suite passes without the Postgres it requires:\n%s", out)

@@ -26,6 +26,7 @@ var families = map[string][]string{
 	"Pipeline":     {"rows", "load", "compression"},
 	"PipelineCold": {"rows", "load", "compression", "cache"},
 	"Floor":        {"rows", "load", "via"},
+	"Tax":          {"rows", "load"},
 	"Peer":         {"rows", "via"},
 	"Network":      {"rows", "load", "compression", "network"},
 	"Source":       {"rows"},

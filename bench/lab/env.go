@@ -41,8 +41,9 @@ type Env struct {
 	mu        sync.Mutex
 	databases []string // made here and to be dropped; guarded by mu
 
-	files   fs.FS // the connectors
-	engine  *engine.Engine
+	files   fs.FS              // the connectors
+	engine  *engine.Engine     // of the grid's runtime
+	native  *engine.Engine     // of the native one, to compare with
 	sources map[string]*Source // by database
 	lock    *pgx.Conn
 	turns   *turns    // with another process on the same server; nil: none
@@ -188,8 +189,10 @@ func (e *Env) Close() error {
 	if e.lock != nil {
 		errs = append(errs, e.lock.Close(ctx))
 	}
-	if e.engine != nil {
-		errs = append(errs, e.engine.Close(ctx))
+	for _, eng := range []*engine.Engine{e.engine, e.native} {
+		if eng != nil {
+			errs = append(errs, eng.Close(ctx))
+		}
 	}
 	return errors.Join(append(errs, e.Abandon(ctx))...)
 }
@@ -243,18 +246,32 @@ func (e *Env) Engine(ctx context.Context) (*engine.Engine, error) {
 	return e.engine, err
 }
 
+// nativeEngine returns the engine that runs the same connectors linked in.
+func (e *Env) nativeEngine(ctx context.Context) (*engine.Engine, error) {
+	if e.native != nil {
+		return e.native, nil
+	}
+	var err error
+	e.native, err = e.newEngine(ctx, engine.Native, "off")
+	return e.native, err
+}
+
 // NewEngine returns an engine of its own with the grid's runtime and the given
 // folder for compiled modules, "off" for none. The caller closes it.
 func (e *Env) NewEngine(ctx context.Context, cacheDir string) (*engine.Engine, error) {
+	kind, err := engine.ParseRuntime(e.Grid.Runtime)
+	if err != nil {
+		return nil, err
+	}
+	return e.newEngine(ctx, kind, cacheDir)
+}
+
+func (e *Env) newEngine(ctx context.Context, kind engine.Runtime, cacheDir string) (*engine.Engine, error) {
 	if e.files == nil {
 		var err error
 		if e.files, err = connectors.Open(ctx); err != nil {
 			return nil, err
 		}
-	}
-	kind, err := engine.ParseRuntime(e.Grid.Runtime)
-	if err != nil {
-		return nil, err
 	}
 	return engine.New(engine.Options{
 		Runtime: kind, Connectors: e.files, Native: connectors.Native(), CacheDir: cacheDir,

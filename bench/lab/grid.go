@@ -164,11 +164,29 @@ func (g Grid) Floors() []Case {
 	return cases
 }
 
-// Peers returns the cases of BenchmarkPeer, for the most rows: whole processes are used for whole tables.
-func (g Grid) Peers() []Case {
+// Taxes returns the cases of BenchmarkTax, for the most rows: what a run costs before its first row would hide what the
+// sandbox costs. The native runtime has none.
+func (g Grid) Taxes() []Case {
+	if g.Runtime == "native" {
+		return nil
+	}
 	var cases []Case
+	for _, load := range g.Loads {
+		cases = append(cases, NewCase("Tax", strconv.Itoa(slices.Max(g.Rows)), load))
+	}
+	return cases
+}
+
+// Peers returns the cases of BenchmarkPeer, for the most rows: whole processes are used for whole tables. Ours moves the
+// fewest, too, because its memory should not know how many there are.
+func (g Grid) Peers() []Case {
+	least, most := slices.Min(g.Rows), slices.Max(g.Rows)
+	var cases []Case
+	if least < most {
+		cases = append(cases, NewCase("Peer", strconv.Itoa(least), "rapidbyte"))
+	}
 	for _, via := range Peers() {
-		cases = append(cases, NewCase("Peer", strconv.Itoa(slices.Max(g.Rows)), via))
+		cases = append(cases, NewCase("Peer", strconv.Itoa(most), via))
 	}
 	return cases
 }
@@ -257,6 +275,6 @@ func (g Grid) HostCalls() []Case {
 
 // All returns every case of the suite, in the order it runs them.
 func (g Grid) All() []Case {
-	return slices.Concat(g.Pipelines(), g.Colds(), g.Floors(), g.Peers(), g.Links(), g.Sources(), g.Dests(), g.Workloads(), g.Codecs(),
+	return slices.Concat(g.Pipelines(), g.Colds(), g.Floors(), g.Taxes(), g.Peers(), g.Links(), g.Sources(), g.Dests(), g.Workloads(), g.Codecs(),
 		g.HostCalls(), g.ModuleLoads(), g.Calibrations())
 }

@@ -3,8 +3,10 @@ package lab
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"runtime/pprof"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +35,8 @@ type Outcome struct {
 	Rows   int64          // confirmed by whoever took them
 	Bytes  int64          // uncompressed Arrow bytes; 0 if none were made
 	Result *engine.Result // nil without an engine
+	// Values are what only this kind of run knows, by unit. Nil: nothing.
+	Values map[string]float64
 }
 
 // Measure runs the trial as a benchmark: untimed warm-up runs, then b's loop.
@@ -217,6 +221,7 @@ func (m *meter) fill(values map[string]float64, wall time.Duration, out Outcome,
 	values["allocs/op"] = float64(end.heap.objects - start.heap.objects)
 	values["gc-cpu-ns/op"] = float64(end.heap.gcCPU - start.heap.gcCPU)
 	values["gc-cycles/op"] = float64(end.heap.gcCycles - start.heap.gcCycles)
+	maps.Copy(values, out.Values)
 }
 
 // verify checks the run that has just ended and notes how.
@@ -235,7 +240,9 @@ func (m *meter) verify(ctx context.Context, s *Sample, full bool) error {
 // finish stores the samples. Only families that move rows from end to end have
 // a history.
 func (m *meter) finish(ctx context.Context) error {
-	if peak := peakRSS(); peak > 0 {
+	// What other programs moved says nothing about this process; the peers' own peaks are there by now.
+	elsewhere := m.trial.Case.Family == "Peer" || m.trial.Case.Param("via") == "psql"
+	if peak := peakRSS("self"); peak > 0 && !elsewhere {
 		for _, s := range m.samples {
 			s.Values["peak-RSS-bytes"] = float64(peak) // of the case: the mark cannot be told apart by run
 		}
@@ -249,7 +256,7 @@ func (m *meter) finish(ctx context.Context) error {
 		}
 	}
 	switch m.trial.Case.Family {
-	case "Pipeline", "PipelineCold", "Floor", "Workload":
+	case "Pipeline", "PipelineCold", "Floor", "Tax", "Workload":
 		if m.env.Results != "" {
 			return history.Append(m.env.Results, m.records...)
 		}
@@ -273,6 +280,9 @@ func (m *meter) report(b *testing.B) {
 			continue
 		}
 		v := mean(m.samples, u.Name)
+		if slices.Contains(taxUnits, u.Name) {
+			v = median(m.samples, u.Name)
+		}
 		// The mean of rates is not the rate of the mean; these agree with the times.
 		if time, ok := rateOf[u.Name]; ok && v != 0 {
 			v = 1e9 * float64(m.trial.Source.Rows) / mean(m.samples, time)
@@ -299,4 +309,14 @@ func mean(samples []*Sample, unit string) float64 {
 		sum += s.Values[unit]
 	}
 	return sum / float64(len(samples))
+}
+
+func median(samples []*Sample, unit string) float64 {
+	var values []float64
+	for _, s := range samples {
+		values = append(values, s.Values[unit])
+	}
+	slices.Sort(values)
+	n := len(values)
+	return (values[(n-1)/2] + values[n/2]) / 2
 }

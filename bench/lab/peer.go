@@ -65,6 +65,7 @@ type peer struct {
 	source *Source
 	dir    string    // for its files
 	conn   *pgx.Conn // of the rivals' destination, nil for others
+	peak   int64     // most resident memory of the program's last run, in bytes; of one that is several processes, the first one's
 }
 
 // PeerTrial moves the rows by a whole process of the program that via names. The rivals write where they always write, the
@@ -110,9 +111,14 @@ func (e *Env) PeerTrial(ctx context.Context, c Case) (t Trial, done func() error
 		}
 		t.Prepare, t.Verify = p.prepare, p.verify
 	}
+	single := via == "rapidbyte" || via == "pgloader"
 	t.Run = func(ctx context.Context) (Outcome, error) {
 		rows, err := run(ctx)
-		return Outcome{Rows: rows}, err
+		out := Outcome{Rows: rows}
+		if single && p.peak > 0 {
+			out.Values = map[string]float64{"peak-RSS-bytes": float64(p.peak)}
+		}
+		return out, err
 	}
 	return t, done, nil
 }
@@ -129,7 +135,13 @@ func (p *peer) command(ctx context.Context, env []string, program string, args .
 func (p *peer) said(cmd *exec.Cmd) (string, error) {
 	var stdout, all bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &all
-	if err := cmd.Run(); err != nil {
+	err := cmd.Start()
+	if err == nil {
+		stop := watchPeak(cmd.Process.Pid)
+		err = cmd.Wait()
+		p.peak = stop()
+	}
+	if err != nil {
 		text := strings.TrimSpace(stdout.String() + all.String())
 		if password, _ := pgtest.SourceConfig(p.source.DSN)["password"].(string); password != "" {
 			_, escaped, _ := strings.Cut(url.UserPassword("", password).String(), ":")

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -60,6 +61,10 @@ func TestPeersAreVerified(t *testing.T) {
 				out, err := trial.Run(t.Context())
 				if err != nil || out.Rows != 50 {
 					t.Fatalf("%d rows, %v", out.Rows, err)
+				}
+				single := c.Param("via") == "rapidbyte" || c.Param("via") == "pgloader"
+				if peak := out.Values["peak-RSS-bytes"]; runtime.GOOS == "linux" && single != (peak > 1<<20) {
+					t.Errorf("the peak is %v bytes, and that it is of one process is %v", peak, single)
 				}
 				if err := verify(t.Context(), true); err != nil {
 					t.Fatal(err)

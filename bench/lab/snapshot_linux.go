@@ -48,9 +48,9 @@ func pressure(path string) time.Duration {
 // is resident now; without it the mark would only ever grow from case to case.
 func resetPeak() { _ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) }
 
-// peakRSS returns the high-water mark in bytes, or 0.
-func peakRSS() int64 {
-	for line := range strings.Lines(readFile("/proc/self/status")) {
+// peakRSS returns the high-water mark of a process, "self" or a number, in bytes; 0 once it has ended.
+func peakRSS(process string) int64 {
+	for line := range strings.Lines(readFile("/proc/" + process + "/status")) {
 		if kb, ok := strings.CutPrefix(line, "VmHWM:"); ok {
 			return parseInt(strings.TrimSuffix(strings.TrimSpace(kb), " kB")) << 10
 		}

@@ -45,8 +45,13 @@ var ownUnits = []Unit{
 	{Name: "allocs/op", Better: "lower", Default: true, Doc: "allocations on this process's heap"},
 	{Name: "gc-cpu-ns/op", Better: "lower", Doc: "CPU time of this process's garbage collector"},
 	{Name: "gc-cycles/op", Better: "lower", Doc: "collections of this process's heap"},
-	{Name: "peak-RSS-bytes", Better: "lower", Doc: "most resident memory of this process during the case"},
+	{Name: "peak-RSS-bytes", Better: "lower", Default: true, Doc: "most resident memory of the process that moves the rows"},
 	{Name: "load-ns/op", Better: "lower", Doc: "loading both connectors' modules"},
+	{Name: "native-ns/op", Better: "lower", Doc: "wall time of the same run with the connectors linked in, made in turn"},
+	{Name: "native-guest-ns/op", Better: "lower", Doc: "time in the two linked-in connectors"},
+	{Name: "wall-tax", Better: "lower", Default: true, Doc: "wall time of a run over native-ns/op; the median of the pairs"},
+	{Name: "cpu-tax", Better: "lower", Default: true, Doc: "this process's CPU time in a run over that in the native one; the median of the pairs"},
+	{Name: "guest-tax", Better: "lower", Default: true, Doc: "time in the two guests over native-guest-ns/op; the median of the pairs"},
 }
 
 // defaultUnits are the engine's units that a plain run reports.

@@ -40,6 +40,9 @@ var metrics = []metric{
 	{"Source load (ms)", "source-load-ns/op", 1e-6, "source_module_load_ms", millis},
 	{"Dest load (ms)", "dest-load-ns/op", 1e-6, "dest_module_load_ms", millis},
 	{"Allocations", "allocs/op", 1, "", thousands},
+	{"Wall tax (x)", "wall-tax", 1, "", hundredths},
+	{"CPU tax (x)", "cpu-tax", 1, "", hundredths},
+	{"Guest tax (x)", "guest-tax", 1, "", hundredths},
 }
 
 // value returns the metric of one run.

@@ -49,32 +49,16 @@ var comparison = []line{
 // other families are passed over. It is an error if either load method has no
 // run, or if the runs were not all taken under the same conditions.
 func Comparison(w io.Writer, records []*history.Record) error {
-	byMode := map[string][]*history.Record{}
-	var first *history.Record
-	for _, r := range records {
-		if r.Mode != "insert" && r.Mode != "copy" {
-			continue
-		}
-		if first == nil {
-			first = r
-		}
-		switch {
-		case r.Group() != first.Group():
-			return fmt.Errorf("report: runs under different conditions cannot be averaged: %q and %q", first.Group(), r.Group())
-		case r.Rows != first.Rows || r.Compression != first.Compression || r.Runtime != first.Runtime:
-			return fmt.Errorf("report: one table takes one row count, compression and runtime; got %s and %s", first.Bench, r.Bench)
-		}
-		byMode[r.Mode] = append(byMode[r.Mode], r)
-	}
-	inserts, copies := byMode["insert"], byMode["copy"]
-	if len(inserts) == 0 || len(copies) == 0 {
-		return errors.New("report: the comparison needs runs of both load methods, insert and copy")
+	inserts, copies, err := bothLoads(records, func(r *history.Record) string { return r.Mode })
+	if err != nil {
+		return err
 	}
 
 	// What was measured, then how often.
 	var out strings.Builder
+	rows := inserts[0].Rows
 	bytes, _ := mean(inserts, line{key: "bytes_read"})
-	fmt.Fprintf(&out, "  Dataset:     %d rows, %.2f MB (%.0f B/row)\n", first.Rows, bytes/(1<<20), bytes/float64(first.Rows))
+	fmt.Fprintf(&out, "  Dataset:     %d rows, %.2f MB (%.0f B/row)\n", rows, bytes/(1<<20), bytes/float64(rows))
 	fmt.Fprintf(&out, "  Iterations:  %s\n\n", iterations(len(inserts), len(copies)))
 
 	fmt.Fprintf(&out, "  %-23s  %10s  %10s  %10s\n", "Metric (avg)", "INSERT", "COPY", "Speedup")
@@ -86,8 +70,37 @@ func Comparison(w io.Writer, records []*history.Record) error {
 		fmt.Fprintf(&out, "  %-23s  %10s  %10s  %10s\n", l.label,
 			cell(l, insert, okInsert), cell(l, copied, okCopy), speedup(l, insert, copied, okInsert && okCopy))
 	}
-	_, err := io.WriteString(w, out.String())
+	_, err = io.WriteString(w, out.String())
 	return err
+}
+
+// bothLoads returns the records whose load method is "insert" and those where it is "copy", passing over the others. It is
+// an error if there are none of either, or if they were not all taken under the same conditions.
+func bothLoads(records []*history.Record, load func(*history.Record) string) (inserts, copies []*history.Record, err error) {
+	var first *history.Record
+	for _, r := range records {
+		method := load(r)
+		if method != "insert" && method != "copy" {
+			continue
+		}
+		if first == nil {
+			first = r
+		}
+		switch {
+		case r.Group() != first.Group():
+			return nil, nil, fmt.Errorf("report: runs under different conditions cannot be averaged: %q and %q", first.Group(), r.Group())
+		case r.Rows != first.Rows || r.Compression != first.Compression || r.Runtime != first.Runtime:
+			return nil, nil, fmt.Errorf("report: one table takes one row count, compression and runtime; got %s and %s", first.Bench, r.Bench)
+		case method == "insert":
+			inserts = append(inserts, r)
+		default:
+			copies = append(copies, r)
+		}
+	}
+	if len(inserts) == 0 || len(copies) == 0 {
+		return nil, nil, errors.New("report: the comparison needs runs of both load methods, insert and copy")
+	}
+	return inserts, copies, nil
 }
 
 func iterations(inserts, copies int) string {

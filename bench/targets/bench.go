@@ -27,7 +27,7 @@ type BenchOptions struct {
 	Profile *bool // afterwards draw a flame graph of INSERT runs
 }
 
-// Bench measures INSERT and COPY and ends with the comparison of the two.
+// Bench measures INSERT and COPY and ends with the comparison of the two, and with what the sandbox costs each.
 func (r *Repo) Bench(ctx context.Context, o BenchOptions) error {
 	ctx, stop := untilStopped(ctx)
 	defer stop()
@@ -58,7 +58,7 @@ func (r *Repo) Bench(ctx context.Context, o BenchOptions) error {
 	if value(o.Debug, false) {
 		flags = append(flags, "-gcflags=all=-N -l")
 	}
-	args := append(flags[:len(flags):len(flags)], "-bench=^BenchmarkPipeline$", "-benchtime="+strconv.Itoa(iters)+"x")
+	args := append(flags[:len(flags):len(flags)], "-bench=^Benchmark(Pipeline|Tax)$", "-benchtime="+strconv.Itoa(iters)+"x")
 	if err := r.goBench(ctx, env, args...); err != nil {
 		return err
 	}
@@ -67,8 +67,13 @@ func (r *Repo) Bench(ctx context.Context, o BenchOptions) error {
 	if err != nil {
 		return err
 	}
+	records = history.Filter{Run: id}.Select(records)
 	fmt.Fprintln(r.Stdout)
-	if err := report.Comparison(r.Stdout, history.Filter{Run: id}.Select(records)); err != nil {
+	if err := report.Comparison(r.Stdout, records); err != nil {
+		return err
+	}
+	fmt.Fprintln(r.Stdout)
+	if err := report.Tax(r.Stdout, records); err != nil {
 		return err
 	}
 	if value(o.Profile, false) {

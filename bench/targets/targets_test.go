@@ -51,6 +51,7 @@ func TestBenchEndsWithTheComparison(t *testing.T) {
 			`(?m)^  Dataset:     150 rows, 0\.\d\d MB \(\d+ B/row\)$`, `(?m)^  Iterations:  2 per mode$`,
 			`(?m)^  Metric \(avg\) +INSERT +COPY +Speedup$`, `(?m)^  Total duration +\d+\.\d{3} +\d+\.\d{3} +\d+\.\dx$`,
 			`(?m)^  Throughput \(rows/s\) +[\d,]+ +[\d,]+ +\d+\.\dx$`,
+			`(?m)^  Pairs:       2 per mode$`, `(?m)^  Wall time +\d+\.\d\dx +\d+\.\d\dx$`, `(?m)^  Time in the guests +\d+\.\d\dx +\d+\.\d\dx$`,
 		} {
 			if !regexp.MustCompile(want).MatchString(stdout.String()) {
 				t.Errorf("aot=%v: nothing matches %s in\n%s", aot, want, stdout)
@@ -62,11 +63,11 @@ func TestBenchEndsWithTheComparison(t *testing.T) {
 	}
 
 	records, bad, err := history.Read(results)
-	if err != nil || len(bad) > 0 || len(records) != 8 {
-		t.Fatalf("%d results, bad %v, %v; want 2 x 2 x 2", len(records), bad, err)
+	if err != nil || len(bad) > 0 || len(records) != 16 {
+		t.Fatalf("%d results, bad %v, %v; want 2 x 2 x 2 x 2", len(records), bad, err)
 	}
 	for i, record := range records {
-		if record.AOT != (i < 4) {
+		if record.AOT != (i < 8) {
 			t.Errorf("line %d says aot=%v", i+1, record.AOT)
 		}
 	}
