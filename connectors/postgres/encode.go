@@ -32,6 +32,7 @@ type encoder struct {
 	fixed  int    // bytes of a row without nulls, but for what offsets say
 
 	cursors []uint32
+	nulls   bool // the batch that is loaded has any
 
 	yield func() error // called after a millisecond of work at most; nil: not called
 }
@@ -91,12 +92,14 @@ func newEncoder(s *arrowipc.Schema, types []pgType, prefix uint32, yield func() 
 // as it is until its last row is encoded. The error names the column and the
 // row, counted from first, of a value that Postgres cannot hold.
 func (e *encoder) load(r *arrowipc.Reader, rows int, first int64) error {
+	e.nulls = false
 	for i := range e.fields {
 		f, c := &e.fields[i], r.Column(i)
 
 		f.validity = nil
 		if c.Nulls > 0 {
 			f.validity = unsafe.Pointer(unsafe.SliceData(c.Validity))
+			e.nulls = true
 		}
 		f.values = unsafe.Pointer(unsafe.SliceData(c.Data))
 		f.offsets = c.Offsets
@@ -207,93 +210,6 @@ func (e *encoder) encode(dst []byte, lo, hi int, first int64) (int, error) {
 		}
 	}
 	return size, nil
-}
-
-// place sets the cursor of each row, from lo, to where the row starts, and
-// returns where the last one ends.
-func (e *encoder) place(cur []uint32, lo int) int {
-	nulls := false
-	for i := range e.fields {
-		nulls = nulls || e.fields[i].validity != nil
-	}
-
-	// Without nulls offsets are running sums already.
-	if !nulls {
-		placeFixed(cur, uint32(e.fixed))
-		for i := range e.fields {
-			if f := &e.fields[i]; f.variable {
-				placeOffsets(cur, f.offsets[lo:])
-			}
-		}
-		return e.bound(lo, lo+len(cur))
-	}
-
-	// With nulls each row's size comes first and the sum last. A null in a
-	// variable column may have bytes of its own, which do not count.
-	for i := range cur {
-		cur[i] = uint32(e.fixed)
-	}
-	for i := range e.fields {
-		f := &e.fields[i]
-		switch {
-		case f.variable && f.validity == nil:
-			addLengths(cur, f.offsets[lo:])
-		case f.variable:
-			addLengthsNull(cur, f.offsets[lo:], f.validity, lo, f.width)
-		case f.validity != nil:
-			dropNulls(cur, f.validity, lo, f.width)
-		}
-	}
-	sum := uint32(0)
-	for i := range cur {
-		size := cur[i]
-		cur[i] = sum
-		sum += size
-	}
-	return int(sum)
-}
-
-func placeFixed(cur []uint32, size uint32) {
-	sum := uint32(0)
-	for i := range cur {
-		cur[i] = sum
-		sum += size
-	}
-}
-
-func placeOffsets(cur []uint32, offsets []int32) {
-	offsets = offsets[:len(cur)]
-	first := uint32(offsets[0])
-	for i := range cur {
-		cur[i] += uint32(offsets[i]) - first
-	}
-}
-
-func addLengths(cur []uint32, offsets []int32) {
-	offsets = offsets[:len(cur)+1]
-	start := offsets[0]
-	for i := range cur {
-		end := offsets[i+1]
-		cur[i] += uint32(end - start)
-		start = end
-	}
-}
-
-func addLengthsNull(cur []uint32, offsets []int32, validity unsafe.Pointer, lo int, width uint32) {
-	offsets = offsets[:len(cur)+1]
-	start := offsets[0]
-	for i := range cur {
-		end := offsets[i+1]
-		mask := -validBit(validity, lo+i)
-		cur[i] += uint32(end-start)&mask - width&^mask
-		start = end
-	}
-}
-
-func dropNulls(cur []uint32, validity unsafe.Pointer, lo int, width uint32) {
-	for i := range cur {
-		cur[i] -= width &^ -validBit(validity, lo+i)
-	}
 }
 
 // validBit returns bit i of a bitmap.
