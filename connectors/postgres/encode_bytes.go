@@ -13,45 +13,70 @@ const longValue = 512
 // the cursors.
 func encodeBytes(base unsafe.Pointer, cur []uint32, delta uint32, offsets []int32, values unsafe.Pointer) {
 	offsets = offsets[:len(cur)+1]
-	start := offsets[0]
+	cursors, ends := unsafe.Pointer(unsafe.SliceData(cur)), unsafe.Pointer(unsafe.SliceData(offsets[1:]))
+	// All numbers have 64 bits: a guest has no others and cuts each to 32.
+	start, skip := uint64(offsets[0]), uint64(delta)
 	for i := range cur {
-		end := offsets[i+1]
-		n := uint32(end - start)
-		c := cur[i] + delta
+		at, end := unsafe.Add(cursors, i*4), uint64(*(*uint32)(unsafe.Add(ends, i*4)))
+		n, c := end-start, uint64(*(*uint32)(at))+skip
 		p, q := unsafe.Add(base, c), unsafe.Add(values, start)
-		*(*uint32)(p) = bits.ReverseBytes32(n)
-		cur[i] = c + 4 + n
+		*(*uint32)(at) = uint32(c + 4 + n)
 		start = end
 
-		// The same as copyBytes, without the call.
+		if n >= longValue {
+			*(*uint32)(p) = bits.ReverseBytes32(uint32(n))
+			copy(unsafe.Slice((*byte)(unsafe.Add(p, 4)), n), unsafe.Slice((*byte)(q), n))
+			continue
+		}
+		*(*uint32)(p) = uint32(n<<24 | n>>8<<16) // big endian, if it is less than 64 KiB
 		p = unsafe.Add(p, 4)
-		if n >= 8 && n < longValue {
-			last := n - 8
-			*(*uint64)(unsafe.Add(p, last)) = *(*uint64)(unsafe.Add(q, last))
-			for ; last >= 32; last -= 32 {
-				a, b := *(*uint64)(q), *(*uint64)(unsafe.Add(q, 8))
-				*(*uint64)(p) = a
-				*(*uint64)(unsafe.Add(p, 8)) = b
-				a, b = *(*uint64)(unsafe.Add(q, 16)), *(*uint64)(unsafe.Add(q, 24))
-				*(*uint64)(unsafe.Add(p, 16)) = a
-				*(*uint64)(unsafe.Add(p, 24)) = b
-				p, q = unsafe.Add(p, 32), unsafe.Add(q, 32)
+		if n >= 8 {
+			// The last word overlaps the one before it instead of reaching over the end.
+			// What is left after blocks of four words is at most three.
+			rest := int(n) - 8
+			store64(p, rest, load64(q, rest))
+			if rest > 24 {
+				for {
+					copy32(p, q)
+					p, q = unsafe.Add(p, 32), unsafe.Add(q, 32)
+					if rest -= 32; rest <= 24 {
+						break
+					}
+				}
 			}
-			for k := uint32(0); k < last; k += 8 {
-				*(*uint64)(unsafe.Add(p, k)) = *(*uint64)(unsafe.Add(q, k))
+			if rest > 0 {
+				store64(p, 0, load64(q, 0))
+				if rest > 8 {
+					store64(p, 8, load64(q, 8))
+					if rest > 16 {
+						store64(p, 16, load64(q, 16))
+					}
+				}
 			}
 			continue
 		}
-		if n >= 4 && n < 8 {
-			a, b := *(*uint32)(q), *(*uint32)(unsafe.Add(q, n-4))
-			*(*uint32)(p) = a
-			*(*uint32)(unsafe.Add(p, n-4)) = b
+		if n >= 4 {
+			first, last := *(*uint32)(q), *(*uint32)(unsafe.Add(q, n-4))
+			*(*uint32)(p) = first
+			*(*uint32)(unsafe.Add(p, n-4)) = last
 			continue
 		}
 		if n > 0 {
-			copyBytes(p, q, n)
+			// Of one byte all three are the same, of two bytes two.
+			first, middle, last := *(*uint8)(q), *(*uint8)(unsafe.Add(q, n>>1)), *(*uint8)(unsafe.Add(q, n-1))
+			*(*uint8)(p) = first
+			*(*uint8)(unsafe.Add(p, n>>1)) = middle
+			*(*uint8)(unsafe.Add(p, n-1)) = last
 		}
 	}
+}
+
+// copy32 copies 32 bytes from q to p.
+func copy32(p, q unsafe.Pointer) {
+	store64(p, 0, load64(q, 0))
+	store64(p, 8, load64(q, 8))
+	store64(p, 16, load64(q, 16))
+	store64(p, 24, load64(q, 24))
 }
 
 // encodeBytesNull writes values of varying length, some of them null if there
