@@ -357,6 +357,44 @@ func TestEncodeMatchesReference(t *testing.T) {
 	}
 }
 
+// TestEncodeOddTimes encodes days and times that are all plain, and the same with
+// one in each place that is not: a column is first written as if it had none.
+func TestEncodeOddTimes(t *testing.T) {
+	tests := []struct {
+		typ   string
+		plain func(row int) any
+		odd   []any
+	}{
+		{"date", func(row int) any { return int32(row * 100) },
+			[]any{int32(math.MaxInt32), int32(math.MinInt32), int32(minDate), int32(maxDate), int32(-1)}},
+		{"timestamp without time zone", func(row int) any { return int64(row) * 1e12 },
+			[]any{int64(math.MaxInt64), int64(math.MinInt64), int64(minTimestamp), int64(maxTimestamp), int64(-1)}},
+	}
+	for _, tt := range tests {
+		s := schemaOf(tt.typ)
+		for _, rows := range []int{1, 3, 4, 7, 8, 9} {
+			for place := range rows + 1 { // the last one is none
+				for _, odd := range tt.odd {
+					columns := [][]any{make([]any, rows)}
+					for row := range rows {
+						columns[0][row] = tt.plain(row)
+					}
+					if place < rows {
+						columns[0][place] = odd
+					}
+					got, err := encodeAll(t, s, batchOf(t, s, columns), copyPrefix, rows)
+					if err != nil {
+						t.Fatalf("encode %d rows of %s, the odd one %v in place %d: %v", rows, tt.typ, odd, place, err)
+					}
+					if want := reference(s, columns, copyPrefix); !bytes.Equal(got, want) {
+						t.Errorf("encode %d rows of %s, the odd one %v in place %d: got %x, want %x", rows, tt.typ, odd, place, got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
 // firstDifference returns where a and b differ first, or -1.
 func firstDifference(a, b []byte) int {
 	for i := range min(len(a), len(b)) {
