@@ -46,11 +46,11 @@ func testCLI(stdout, stderr io.Writer) *cli {
 		stdout: stdout, stderr: stderr,
 		connectors: func(context.Context) (fs.FS, error) {
 			return fstest.MapFS{
-				"source-test.json": {Data: []byte(`{"name":"source-test","role":"source","version":"1.2","abi":1,"description":"counts","broker":"","config":[
+				"source-test.json": {Data: []byte(`{"name":"source-test","role":"source","version":"1.2","abi":2,"description":"counts","broker":"","config":[
 					{"name":"rows","type":"int","default":3,"doc":"how many rows a stream has"},
 					{"name":"mode","type":"string","enum":["good","fail","auth","block","stuck"],"default":"good","doc":"what goes wrong"},
 					{"name":"token","type":"string","required":true,"doc":"a secret"}]}`)},
-				"dest-test.json": {Data: []byte(`{"name":"dest-test","role":"destination","version":"1.2","abi":1,"description":"forgets","broker":"","config":[
+				"dest-test.json": {Data: []byte(`{"name":"dest-test","role":"destination","version":"1.2","abi":2,"description":"forgets","broker":"","config":[
 					{"name":"mode","type":"string","default":"","doc":"what goes wrong"}]}`)},
 			}, nil
 		},

@@ -29,7 +29,7 @@ func dyingConnectors(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	manifest := `{"name":"chaos-transform","role":"transform","version":"1","abi":1,"description":"fails","broker":"","config":[
+	manifest := `{"name":"chaos-transform","role":"transform","version":"1","abi":2,"description":"fails","broker":"","config":[
 		{"name":"mode","type":"string","default":"","doc":"how"},
 		{"name":"batches","type":"int","default":2,"doc":"before which batch"},
 		{"name":"size","type":"int","default":0,"doc":"not used"}]}`

@@ -20,7 +20,7 @@ func TestCheckManifest(t *testing.T) {
 		{func(*abi.Manifest) {}, ""},
 		{func(m *abi.Manifest) { m.Role = "sink" }, `role "sink" is none of source, transform, destination`},
 		{func(m *abi.Manifest) { m.Name = "b" }, `name is "b", which must be the connector's own`},
-		{func(m *abi.Manifest) { m.ABI = 2 }, "abi is 2, this host speaks version 1"},
+		{func(m *abi.Manifest) { m.ABI = 3 }, "abi is 3, this host speaks version 2"},
 		{field(abi.ManifestField{Type: "int"}), `config "": a key needs a name`},
 		{field(abi.ManifestField{Name: "k", Type: "float"}), `config "k": type "float" is none of string, int, bool, list`},
 		{field(abi.ManifestField{Name: "k", Type: "int", Default: 1}), ""},

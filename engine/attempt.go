@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 
@@ -11,16 +13,34 @@ import (
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/frame"
 )
 
-// attempt runs the given streams, by index, once: every stage on a goroutine of
-// its own, with fresh instances, until all are done or one has failed.
-func (r *run) attempt(parent context.Context, streams []int) error {
-	ctx, cancel := context.WithCancelCause(parent)
-	defer cancel(nil)
+// job is what one attempt is to move, and where that is booked.
+type job struct {
+	streams []int           // by index, in the order they are moved
+	parts   []part          // by position in streams; nil: every stream is moved whole
+	results []*StreamResult // by position in streams
+	stages  []StageResult   // by stage
+	lane    int             // which of the attempts under way at the same time this is, from 0
+	memory  *allowance      // of the guests of all of them
+	commits bool            // what the destination has written is committed; else a partition of it is written
+}
 
-	a := &attempt{run: r, ctx: ctx, streams: streams, memory: &allowance{limit: r.plan.guestMemory}}
-	pool := frame.NewPool(int(r.plan.pipeline.Resources.MaxBatchBytes))
-	a.pool = pool
-	shared := &stageOptions{
+// part is a partition of a stream in the words of both ends; empty ones stand for
+// the whole stream.
+type part struct{ source, dest string }
+
+// whole is the job of moving whole streams: by the words of parts if there are any,
+// else as they are.
+func (r *run) whole(streams []int, parts []part, memory *allowance) *job {
+	j := &job{streams: streams, parts: parts, stages: r.result.Stages, memory: memory, commits: true}
+	for _, index := range streams {
+		j.results = append(j.results, &r.result.Streams[index])
+	}
+	return j
+}
+
+// stageOptions returns what the stages of one attempt share.
+func (r *run) stageOptions(pool *frame.Pool) *stageOptions {
+	return &stageOptions{
 		codec:    r.plan.codec,
 		pool:     pool,
 		maxBatch: int(r.plan.pipeline.Resources.MaxBatchBytes),
@@ -28,15 +48,30 @@ func (r *run) attempt(parent context.Context, streams []int) error {
 		pipeline: r.plan.pipeline.Name,
 		tap:      r.options.Tap,
 	}
+}
+
+// newPool returns frames for one attempt.
+func (r *run) newPool() *frame.Pool {
+	return frame.NewPool(int(r.plan.pipeline.Resources.MaxBatchBytes))
+}
+
+// attempt does a job once: every stage on a goroutine of its own, with fresh
+// instances, until all are done or one has failed.
+func (r *run) attempt(parent context.Context, j *job) error {
+	ctx, cancel := context.WithCancelCause(parent)
+	defer cancel(nil)
+
+	a := &attempt{run: r, ctx: ctx, job: j, pool: r.newPool()}
+	shared := r.stageOptions(a.pool)
 	for i := range r.plan.stages {
 		a.stages = append(a.stages, r.engine.newStage(ctx, &r.plan.stages[i], shared))
 	}
 	a.connect()
 	r.show(a)
 	if r.trace != nil {
-		r.trace.begin()
+		r.trace.begin(j.lane)
 		for i, s := range a.stages {
-			s.trace = r.trace.stage(i)
+			s.trace = r.trace.stage(j.lane, i)
 			s.inst.Clock.Watch(s.trace.watch)
 		}
 	}
@@ -78,7 +113,9 @@ func (r *run) attempt(parent context.Context, streams []int) error {
 			l.Drain()
 		}
 	}
-	r.result.PeakGuestMemory = max(r.result.PeakGuestMemory, a.memory.peak.Load())
+	r.mu.Lock()
+	r.result.PeakGuestMemory = max(r.result.PeakGuestMemory, j.memory.peak.Load())
+	r.mu.Unlock()
 	if unknown != nil {
 		return unknown
 	}
@@ -87,18 +124,16 @@ func (r *run) attempt(parent context.Context, streams []int) error {
 
 // attempt is the state the goroutines of one attempt share.
 type attempt struct {
-	run     *run
-	ctx     context.Context
-	streams []int
-	stages  []*stage
-	links   [][]*hostfuncs.Link // by hop, then by position in streams
-	pool    *frame.Pool
-	memory  *allowance
-
-	mu sync.Mutex // guards the run's result
+	run    *run
+	ctx    context.Context
+	job    *job
+	stages []*stage
+	links  [][]*hostfuncs.Link // by hop, then by position in the job's streams
+	pool   *frame.Pool
 }
 
-// connect makes a link per hop and stream. The links of a hop share its bounds.
+// connect makes a link per hop and stream. The links of a hop share its bounds,
+// and those of a partition have a partition's share of the bytes.
 func (a *attempt) connect() {
 	hops := len(a.stages) - 1
 	if a.run.options.Feed != nil {
@@ -107,8 +142,9 @@ func (a *attempt) connect() {
 	if a.run.options.Capture != nil {
 		hops++
 	}
+	bytes := max(a.run.plan.linkBytes/a.run.plan.partitions, 1)
 	for range hops {
-		a.links = append(a.links, hostfuncs.NewLinks(len(a.streams), a.run.plan.pipeline.Resources.MaxInflightBatches, a.run.plan.linkBytes))
+		a.links = append(a.links, hostfuncs.NewLinks(len(a.job.streams), a.run.plan.pipeline.Resources.MaxInflightBatches, bytes))
 	}
 }
 
@@ -129,18 +165,22 @@ func (a *attempt) ends(i, n int) (in, out *hostfuncs.Link) {
 
 // runStage runs every stream through stage i.
 func (a *attempt) runStage(i int) error {
-	s := a.stages[i]
-	result, err := s.do(a.ctx, a.memory, func() error {
-		for n, index := range a.streams {
+	s, r := a.stages[i], a.run
+	result, err := s.do(a.ctx, a.job.memory, func() error {
+		for n, index := range a.job.streams {
 			in, out := a.ends(i, n)
-			name := a.run.result.Streams[index].Name
+			stream := r.plan.pipeline.Source.Streams[index]
+			request, err := json.Marshal(runRequest(r.plan.pipeline, stream, a.job.part(n, s.plan.role)))
+			if err != nil {
+				return fmt.Errorf("engine: run request of stream %q: %w", stream.Name, err)
+			}
 			s.draw(index)
 			c, written := s.inst.Counters, s.inst.Metrics[abi.MetricRowsWritten]
-			if err := s.run(name, a.run.plan.runs[index], in, out); err != nil {
+			if err := s.run(stream.Name, request, in, out); err != nil {
 				return err
 			}
 			s.draw(-1)
-			a.finish(i, index, &c, &s.inst.Counters, s.inst.Metrics[abi.MetricRowsWritten]-written)
+			a.finish(i, n, &c, &s.inst.Counters, s.inst.Metrics[abi.MetricRowsWritten]-written)
 			if out != nil {
 				out.Close() // after the books: the last stage closes them
 			}
@@ -148,20 +188,33 @@ func (a *attempt) runStage(i int) error {
 		return nil
 	})
 
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.run.result.Stages[i].add(&result)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a.job.stages[i].add(&result)
 	return err
 }
 
-// finish books what one stage did for one stream. The last stage's word is the
-// commit.
-func (a *attempt) finish(i, index int, before, after *hostfuncs.Counters, written int64) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+// part returns the n-th stream's partition in the words of the given role, empty
+// for one that has none.
+func (j *job) part(n int, role abi.Role) string {
+	switch {
+	case j.parts == nil:
+	case role == abi.RoleSource:
+		return j.parts[n].source
+	case role == abi.RoleDestination:
+		return j.parts[n].dest
+	}
+	return ""
+}
 
+// finish books what one stage did for the n-th stream. The last stage's word is
+// the commit.
+func (a *attempt) finish(i, n int, before, after *hostfuncs.Counters, written int64) {
 	r := a.run
-	s := &r.result.Streams[index]
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	s := a.job.results[n]
 	if i == 0 {
 		s.RowsRead = after.OutRows - before.OutRows
 		s.BytesRead = after.OutBytes - before.OutBytes
@@ -172,7 +225,10 @@ func (a *attempt) finish(i, index int, before, after *hostfuncs.Counters, writte
 	if r.plan.stages[i].role == abi.RoleDestination {
 		s.RowsWritten = written
 		s.BytesWritten = after.InBytes - before.InBytes
-		r.committed(a.ctx, index)
+		if a.job.commits {
+			s.Partitions = []PartitionResult{{Rows: written}}
+			r.committed(a.ctx, a.job.streams[n])
+		}
 	}
 }
 
@@ -197,8 +253,8 @@ func (a *attempt) feed() error {
 func (a *attempt) capture() error {
 	var buf []byte
 	hop := a.links[len(a.links)-1]
-	for n, index := range a.streams {
-		s := &a.run.result.Streams[index]
+	for n, index := range a.job.streams {
+		s := a.job.results[n]
 		for {
 			f, err := hop[n].Take(a.ctx)
 			if errors.Is(err, io.EOF) {
@@ -221,9 +277,9 @@ func (a *attempt) capture() error {
 				return err
 			}
 		}
-		a.mu.Lock()
+		a.run.mu.Lock()
 		a.run.committed(a.ctx, index)
-		a.mu.Unlock()
+		a.run.mu.Unlock()
 	}
 	return nil
 }

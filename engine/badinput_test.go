@@ -49,8 +49,8 @@ func handMadeOf(pages int, module, name string) []byte {
 	wasm = append(wasm, section(2, imports...)...)
 	wasm = append(wasm, section(3, 1, 0)...) // function 1 of type 0
 	wasm = append(wasm, section(5, 1, 0, byte(pages&0x7f|0x80), byte(pages>>7))...)
-	exports := []byte{7}
-	for _, e := range []string{"rb_abi_version", "rb_open", "rb_check", "rb_discover", "rb_run", "rb_close"} {
+	exports := []byte{9}
+	for _, e := range []string{"rb_abi_version", "rb_open", "rb_check", "rb_discover", "rb_partition", "rb_run", "rb_finish", "rb_close"} {
 		exports = append(exports, append(str(e), 0, 1)...)
 	}
 	exports = append(exports, append(str("memory"), 2, 0)...)
@@ -72,8 +72,8 @@ func TestBadConnectors(t *testing.T) {
 			replaceText(f, "chaos-source.json", `"source","version"`, `"destination","version"`)
 		},
 			[]string{"chaos.yaml:3:", "is a destination and cannot be the source"}},
-		{"another ABI in the manifest", func(f fstest.MapFS) { replaceText(f, "chaos-source.json", `"abi":1`, `"abi":99`) },
-			[]string{"built for ABI version 99, this host speaks version 1", "rebuild"}},
+		{"another ABI in the manifest", func(f fstest.MapFS) { replaceText(f, "chaos-source.json", `"abi":2`, `"abi":99`) },
+			[]string{"built for ABI version 99, this host speaks version 2", "rebuild"}},
 		{"manifest not JSON", func(f fstest.MapFS) { f["chaos-source.json"].Data = []byte("{") },
 			[]string{`manifest of connector "chaos-source" is not valid JSON`}},
 		{"another name", func(f fstest.MapFS) { replaceText(f, "chaos-source.json", `"chaos-source"`, `"other"`) },
@@ -85,7 +85,7 @@ func TestBadConnectors(t *testing.T) {
 		}, []string{"chaos.yaml:3:", `manifest of connector "chaos-source" declares config key "password"`, `broker "postgres"`}},
 		{"another ABI in the module", func(f fstest.MapFS) {
 			f["chaos-source.wasm"].Data = handMade("rapidbyte", "yield")
-		}, []string{"speaks ABI version 0, this host speaks version 1"}},
+		}, []string{"speaks ABI version 0, this host speaks version 2"}},
 		{"unknown import", func(f fstest.MapFS) { f["chaos-source.wasm"].Data = handMade("rapidbyte", "read_disk") },
 			[]string{"imports unknown function rapidbyte.read_disk"}},
 		{"import of sockets", func(f fstest.MapFS) {

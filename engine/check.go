@@ -2,9 +2,7 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"sync"
 
 	"github.com/rapidbyte-go/rapidbyte/engine/pipeline"
@@ -72,18 +70,6 @@ func (e *Engine) ask(ctx context.Context, pl *plan, p *stagePlan, export string,
 		state:    newMemoryState(),
 		pipeline: pl.pipeline.Name,
 	})
-	_, err := s.do(ctx, &allowance{limit: pl.guestMemory}, func() error {
-		if err := s.call(export); err != nil {
-			return err
-		}
-		message := s.inst.TakeReply(kind)
-		if message == nil {
-			return fmt.Errorf("connector gave no answer to %s", export)
-		}
-		if err := json.Unmarshal(message, answer); err != nil {
-			return fmt.Errorf("connector's answer to %s is not valid: %w", export, err)
-		}
-		return nil
-	})
+	_, err := s.do(ctx, &allowance{limit: pl.guestMemory}, func() error { return s.ask(export, kind, answer) })
 	return err
 }

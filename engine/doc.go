@@ -26,6 +26,17 @@
 //  10. Each stage's clock, counters and metrics become a [Result]; one table of
 //     accessors ([Metrics]) turns it into text, JSON and benchmark metrics.
 //
+// # Partitions
+//
+// With resources.parallelism above 1 a stream passes in several partitions at the
+// same time ([partition.go]), each through steps 3 to 9 with instances of its own:
+//
+//  1. An instance at each end beside them ([coordinator.go]) says what the
+//     partitions are, and the source's goes on holding the snapshot they all read.
+//  2. What a partition writes is safe with the server at its end, and not visible.
+//  3. After the last one the destination's coordinator finishes the stream: all of
+//     it becomes visible, or nothing of it is left.
+//
 // [RunOptions] let others watch: Progress is told where the stages are, Trace when
 // each of them did what ([tracing.go], package trace), and Tap is given what the
 // destination is given, which package arrowfile makes a file of.
@@ -41,7 +52,9 @@
 //
 // # Retries
 //
-// A stream is the unit of commit and of retry. When an error may pass
+// A stream is the unit of commit. When an error may pass
 // ([abi.Category.Retryable]) and nothing of the stream can have been committed,
-// the streams that are not committed yet run again, with fresh instances.
+// the streams that are not committed yet run again, with fresh instances. A
+// partition runs again by itself, as long as its snapshot is held and what it
+// wrote is undone for sure; finishing is repeated until its outcome is known.
 package engine

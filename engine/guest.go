@@ -139,8 +139,12 @@ func (g nativeGuest) call(export string) (status int32, err error) {
 		return int32(g.guest.Check()), nil
 	case abi.ExportDiscover:
 		return int32(g.guest.Discover()), nil
+	case abi.ExportPartition:
+		return int32(g.guest.Partition()), nil
 	case abi.ExportRun:
 		return int32(g.guest.Run()), nil
+	case abi.ExportFinish:
+		return int32(g.guest.Finish()), nil
 	case abi.ExportClose:
 		return int32(g.guest.Close()), nil
 	}

@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-const manifest = `{"name":%q,"role":%q,"version":"1","abi":1,"description":"misbehaves","broker":"","config":[
+const manifest = `{"name":%q,"role":%q,"version":"1","abi":2,"description":"misbehaves","broker":"","parallel":%t,"config":[
 	{"name":"mode","type":"string","default":"","doc":"what to do wrong"},
 	{"name":"batches","type":"int","default":10,"doc":"batches of a stream"},
 	{"name":"size","type":"int","default":1000,"doc":"bytes of a batch"}]}`
@@ -57,10 +57,10 @@ var chaosFS = sync.OnceValues(func() (fs.FS, error) {
 			return nil, err
 		}
 		files[name+".wasm"] = &fstest.MapFile{Data: wasm}
-		files[name+".json"] = &fstest.MapFile{Data: fmt.Appendf(nil, manifest, name, role)}
+		files[name+".json"] = &fstest.MapFile{Data: fmt.Appendf(nil, manifest, name, role, true)}
 	}
 	// On the native runtime only: another module takes seconds to build.
-	files["chaos-transform.json"] = &fstest.MapFile{Data: fmt.Appendf(nil, manifest, "chaos-transform", "transform")}
+	files["chaos-transform.json"] = &fstest.MapFile{Data: fmt.Appendf(nil, manifest, "chaos-transform", "transform", false)}
 	return files, nil
 })
 

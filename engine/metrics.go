@@ -17,6 +17,7 @@ const (
 	Count   Unit = "count"
 	PerSec  Unit = "1/s"
 	MiBps   Unit = "MiB/s"
+	Ratio   Unit = "ratio"
 )
 
 // Metric is one number of a [Result]. The table of metrics is the only place
@@ -139,7 +140,7 @@ var table = []Metric{
 	{Key: "dest_recv_count", Label: "next_batch calls", Unit: Count,
 		Get: func(r *Result) float64 { return float64(dest(r).Counters.NextCalls) }},
 
-	// Transforms and retries.
+	// Transforms, partitions and retries.
 	{Key: "transform_count", Label: "Transforms", Unit: Count,
 		Get: func(r *Result) float64 { return float64(len(r.transforms())) }},
 	{Key: "transform_duration_secs", Label: "Transform duration", Unit: Seconds, Better: "lower", Bench: "transform-ns/op",
@@ -158,6 +159,22 @@ var table = []Metric{
 				list = append(list, t.Load.Duration.Seconds()*1e3)
 			}
 			return list
+		}},
+	{Key: "partition_count", Label: "Partitions", Unit: Count, // of the stream that has most
+		Get: func(r *Result) float64 {
+			most := 1
+			for i := range r.Streams {
+				most = max(most, len(r.Streams[i].Partitions))
+			}
+			return float64(most)
+		}},
+	{Key: "partition_skew", Label: "Largest partition over their mean", Unit: Ratio, Better: "lower",
+		Get: func(r *Result) float64 {
+			most := 1.0
+			for i := range r.Streams {
+				most = max(most, r.Streams[i].skew())
+			}
+			return most
 		}},
 	{Key: "retry_count", Label: "Retries", Unit: Count, Better: "lower", Bench: "retries/op", Exact: true,
 		Get: func(r *Result) float64 { return float64(r.Retries) }},

@@ -29,10 +29,10 @@ type plan struct {
 	pipeline *pipeline.Pipeline
 	codec    frame.Codec
 	stages   []stagePlan // in the order rows pass them
-	runs     [][]byte    // per stream, the RunRequest as JSON
 
+	partitions  int   // how many of a stream may be moved at the same time; 1: streams are moved whole
 	guestMemory int64 // bytes the guests may have together
-	linkBytes   int   // bytes of frames the links between two stages may hold
+	linkBytes   int   // bytes of frames the links between two stages may hold, all partitions together
 }
 
 // stagePlan is one stage of a plan.
@@ -41,6 +41,7 @@ type stagePlan struct {
 	name       string // "source", "transform-1", "destination"
 	connector  string
 	strict     bool
+	parallel   bool   // several instances may share a stream
 	open       []byte // the OpenRequest as JSON
 	brokerName string
 	broker     broker.Broker
@@ -76,27 +77,46 @@ func (e *Engine) plan(p *pipeline.Pipeline, withSource, withDest bool) (*plan, e
 	if pl.codec, err = frame.ParseCodec(p.Resources.Compression); err != nil {
 		return nil, p.Errorf("resources.compression", "%v", err)
 	}
-	for _, s := range p.Source.Streams {
-		run, err := json.Marshal(runRequest(p, s))
-		if err != nil {
-			return nil, fmt.Errorf("engine: run request of stream %q: %w", s.Name, err)
-		}
-		pl.runs = append(pl.runs, run)
-	}
-
 	// A quarter of the memory is for frames in flight, shared by the links; the
 	// rest is for the guests. Fixed shares cannot starve each other: frames that
 	// waited for memory which a guest keeps would wait for ever.
 	links := max(len(pl.stages)-1, 1)
 	pl.linkBytes = max(int(p.Resources.MaxMemory/4)/links, 1)
 	pl.guestMemory = p.Resources.MaxMemory - p.Resources.MaxMemory/4
+	pl.partitions, err = partitionsOf(pl, withSource && withDest)
+	if err != nil {
+		return nil, err
+	}
 	return pl, nil
 }
 
-func runRequest(p *pipeline.Pipeline, s pipeline.Stream) abi.RunRequest {
+// partitionsOf returns how many partitions of a stream the plan's stages may move
+// at the same time.
+func partitionsOf(pl *plan, bothEnds bool) (int, error) {
+	p := pl.pipeline
+	want := p.Resources.Parallelism
+	if want <= 1 || !bothEnds {
+		return 1, nil
+	}
+	for _, s := range pl.stages {
+		switch {
+		case s.parallel:
+		case p.Resources.AutoParallelism:
+			return 1, nil
+		default:
+			return 0, p.Errorf("resources.parallelism", "resources.parallelism: connector %q of %s moves streams whole only; set it to 1, or to auto", s.connector, s.name)
+		}
+	}
+	return want, nil
+}
+
+// runRequest returns the request to move a stream, or the partition that is named
+// in the connector's own words.
+func runRequest(p *pipeline.Pipeline, s pipeline.Stream, partition string) abi.RunRequest {
 	r := p.Resources
 	return abi.RunRequest{
 		Stream:            s.Name,
+		Partition:         partition,
 		SyncMode:          s.SyncMode,
 		WriteMode:         p.Destination.WriteMode,
 		PrimaryKey:        append([]string{}, p.Destination.PrimaryKey...),
@@ -120,6 +140,7 @@ func (e *Engine) planStage(p *pipeline.Pipeline, role abi.Role, name, path strin
 		return s, pipeline.Errors{p.Errorf(path+".use", "connector %q is a %s and cannot be the %s", use.Name, m.Role, role)}
 	}
 
+	s.parallel = m.Parallel
 	own, conn, problems := splitConfig(p, path+".config", m, config)
 	if len(problems) > 0 {
 		return s, problems

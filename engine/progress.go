@@ -25,7 +25,7 @@ type StageProgress struct {
 	// State is one word: load, setup, connect, query, fetch, process, flush,
 	// commit, waiting (for another stage), or done.
 	State string
-	Rows  int64 // that passed the stage
+	Rows  int64 // that passed the stage, all partitions together; the state is that of the first
 }
 
 // progressInterval is how often a progress display is fed: often enough to look
@@ -34,16 +34,63 @@ const progressInterval = 100 * time.Millisecond
 
 // showing is the part of a run that other goroutines look at.
 type showing struct {
-	mu     sync.Mutex
-	stages []*stage
-	links  [][]*hostfuncs.Link // by hop, then by stream
+	mu       sync.Mutex
+	attempts []*attempt // by lane; nil where none has begun
+	past     []passed   // by stage, what passed it in attempts that are no longer shown
 }
 
-// show makes an attempt visible to progress and to the trace.
+// passed is what passed a stage.
+type passed struct{ rows, bytes int64 }
+
+// show makes an attempt visible to progress and to the trace, in place of the
+// earlier one of its lane.
 func (r *run) show(a *attempt) {
 	r.shown.mu.Lock()
 	defer r.shown.mu.Unlock()
-	r.shown.stages, r.shown.links = a.stages, a.links
+	for len(r.shown.attempts) <= a.job.lane {
+		r.shown.attempts = append(r.shown.attempts, nil)
+	}
+	r.shown.attempts[a.job.lane] = a
+}
+
+// settle keeps what passed the attempts that are shown, which have moved their
+// streams, and shows them no longer.
+func (r *run) settle() {
+	r.shown.mu.Lock()
+	defer r.shown.mu.Unlock()
+	for i := range r.plan.stages {
+		r.shown.past[i] = r.shown.passed(i)
+	}
+	r.shown.attempts = nil
+}
+
+// forget shows no attempt until the next one begins.
+func (r *run) forget() {
+	r.shown.mu.Lock()
+	defer r.shown.mu.Unlock()
+	r.shown.attempts = nil
+}
+
+// passed returns what passed stage i so far. s.mu is held.
+func (s *showing) passed(i int) passed {
+	sum := s.past[i]
+	for _, a := range s.attempts {
+		if a != nil {
+			rows, bytes := a.stages[i].inst.Progress()
+			sum.rows, sum.bytes = sum.rows+rows, sum.bytes+bytes
+		}
+	}
+	return sum
+}
+
+// stage returns stage i of the first attempt that is shown, or nil. s.mu is held.
+func (s *showing) stage(i int) *stage {
+	for _, a := range s.attempts {
+		if a != nil {
+			return a.stages[i]
+		}
+	}
+	return nil
 }
 
 // watch calls RunOptions.Progress until stop is called, and once then.
@@ -77,12 +124,16 @@ func (r *run) progress(done bool) Progress {
 	defer r.shown.mu.Unlock()
 
 	p := Progress{Pipeline: r.plan.pipeline.Name, Elapsed: time.Since(r.started), Done: done}
-	for _, s := range r.shown.stages {
-		rows, bytes := s.inst.Progress()
-		p.Rows, p.Bytes = rows, bytes // the last stage's stand
-		phase, activity := s.inst.Clock.State()
+	for i := range r.plan.stages {
+		n := r.shown.passed(i)
+		p.Rows, p.Bytes = n.rows, n.bytes // the last stage's stand
+		state := stateWord(abi.PhaseSetup, hostfuncs.Load, done)
+		if s := r.shown.stage(i); s != nil {
+			phase, activity := s.inst.Clock.State()
+			state = stateWord(phase, activity, done)
+		}
 		p.Stages = append(p.Stages, StageProgress{
-			Name: s.plan.name, Connector: s.plan.connector, State: stateWord(phase, activity, done), Rows: rows,
+			Name: r.plan.stages[i].name, Connector: r.plan.stages[i].connector, State: state, Rows: n.rows,
 		})
 	}
 	return p

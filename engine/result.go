@@ -32,9 +32,33 @@ type StreamResult struct {
 	BytesRead    int64 // Arrow IPC bytes the source emitted
 	BytesWritten int64 // Arrow IPC bytes the destination was given
 	Committed    bool
+	// Partitions is what it was moved in: one for a stream moved whole. Nil
+	// before it is committed.
+	Partitions []PartitionResult
 }
 
-// StageResult is one stage of a run, all attempts together.
+// PartitionResult is one partition of a committed stream.
+type PartitionResult struct {
+	Rows     int64         // confirmed by the destination's server
+	Duration time.Duration // from its start to its end, tries that failed included; 0 for a stream moved whole
+}
+
+// skew returns the rows of the largest partition over their mean; 1 for a stream
+// without rows.
+func (s *StreamResult) skew() float64 {
+	var most, sum int64
+	for _, p := range s.Partitions {
+		most, sum = max(most, p.Rows), sum+p.Rows
+	}
+	if sum == 0 {
+		return 1
+	}
+	return float64(most) * float64(len(s.Partitions)) / float64(sum)
+}
+
+// StageResult is one stage of a run, all attempts together. Where a stream was
+// moved in partitions the counters and the guest's metrics are those of all of
+// them together, and the ledger is that of the one that took longest.
 type StageResult struct {
 	Name        string // "source", "transform-1", "destination"
 	Role        abi.Role

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"sync"
 	"time"
 
 	"github.com/rapidbyte-go/rapidbyte/engine/pipeline"
@@ -40,7 +41,8 @@ type RunOptions struct {
 	// over again by a retry. The pipeline must have one stream.
 	Feed iter.Seq2[[]byte, int]
 	// Tap sees every message the destination is given, valid during the call;
-	// those of a stream that is tried again come again, schema first.
+	// those of a stream that is tried again come again, schema first. Streams are
+	// moved whole then, whatever the pipeline's parallelism is.
 	Tap func(stream string, message []byte, rows int) error
 }
 
@@ -91,6 +93,9 @@ func (e *Engine) Run(ctx context.Context, p *pipeline.Pipeline, o RunOptions) (*
 	if err != nil {
 		return nil, err
 	}
+	if o.Tap != nil {
+		pl.partitions = 1 // it is given a stream's messages in their order
+	}
 	if o.State == nil {
 		o.State = newMemoryState()
 	}
@@ -101,6 +106,7 @@ func (e *Engine) Run(ctx context.Context, p *pipeline.Pipeline, o RunOptions) (*
 		id:      newID(),
 		started: time.Now(),
 		result:  newResult(e, pl),
+		shown:   showing{past: make([]passed, len(pl.stages))},
 	}
 	return r.result, r.do(ctx)
 }
@@ -116,8 +122,11 @@ type run struct {
 	shown   showing
 
 	trace    *tracing // nil: there is none
-	recorded []bool   // by stream: its record is finished
 	captured bool     // Capture was called
+	divided  int      // times a stream was divided into partitions
+
+	mu       sync.Mutex // guards what follows, and result while attempts are under way
+	recorded []bool     // by stream: its record is finished
 }
 
 func (r *run) do(ctx context.Context) (err error) {
@@ -184,7 +193,7 @@ func (r *run) finishRecords(ctx context.Context, cause error) (err error) {
 	return fmt.Errorf("nor can the run's record be written: %w", err)
 }
 
-// committed notes that stream i is there.
+// committed notes that stream i is there. r.mu is held.
 func (r *run) committed(ctx context.Context, i int) {
 	r.result.Streams[i].Committed = true
 	if err := r.record(ctx, i, StatusCompleted, nil); err != nil {
@@ -207,7 +216,14 @@ func (r *run) attempts(ctx context.Context) error {
 			return nil
 		}
 
-		err := r.attempt(ctx, pending)
+		var err error
+		memory := &allowance{limit: r.plan.guestMemory}
+		r.forget()
+		if r.plan.partitions > 1 {
+			err = r.parallel(ctx, pending, memory)
+		} else {
+			err = r.attempt(ctx, r.whole(pending, nil, memory))
+		}
 		if err == nil {
 			continue // looks again whether all streams are there
 		}
@@ -215,29 +231,53 @@ func (r *run) attempts(ctx context.Context) error {
 			return r.cancelled(ctx, err)
 		}
 		var stage *StageError
-		if r.captured || !errors.As(err, &stage) || !stage.Retryable() || r.result.Retries >= r.plan.pipeline.Resources.MaxRetries {
+		if r.captured || !errors.As(err, &stage) || !stage.Retryable() {
 			return err
 		}
-
-		wait := backoff(stage.Category, r.result.Retries)
-		r.engine.opt.Log.Warn("the run is tried again", "after", wait, "reason", err)
-		r.result.Retries++
-		if r.trace != nil {
-			r.trace.retry(stage, wait)
-		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
+		switch {
+		case r.again(ctx, stage, "the run is tried again"):
+		case ctx.Err() != nil:
 			return r.cancelled(ctx, err)
+		default:
+			return err
 		}
 	}
 }
 
+// again waits before another try of what failed with err, or reports false: all
+// retries of the run are used up, or ctx has ended.
+func (r *run) again(ctx context.Context, err *StageError, what string) bool {
+	r.mu.Lock()
+	n := r.result.Retries
+	left := n < r.plan.pipeline.Resources.MaxRetries
+	if left {
+		r.result.Retries++
+	}
+	r.mu.Unlock()
+	if !left {
+		return false
+	}
+
+	wait := backoff(err.Category, n)
+	r.engine.opt.Log.Warn(what, "after", wait, "reason", err)
+	if r.trace != nil {
+		r.trace.retry(err, wait)
+	}
+	select {
+	case <-time.After(wait):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // cancelled returns the error of a run that was told to stop. It matches the
-// context's error, unless a commit was under way, which matters more.
+// context's error, unless a commit was under way or something was left behind,
+// which matters more.
 func (r *run) cancelled(ctx context.Context, err error) error {
 	var stage *StageError
-	if errors.As(err, &stage) && stage.CommitState == abi.CommitUnknown {
+	var remains *leftBehind
+	if errors.As(err, &remains) || errors.As(err, &stage) && stage.CommitState == abi.CommitUnknown {
 		return fmt.Errorf("%w (%w)", err, ctx.Err())
 	}
 	committed := 0

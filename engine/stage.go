@@ -166,6 +166,21 @@ func (s *stage) call(export string) error {
 	return fmt.Errorf("connector's %s: %w", export, abi.Status(status))
 }
 
+// ask runs an export and decodes its answer.
+func (s *stage) ask(export string, kind abi.Reply, answer any) error {
+	if err := s.call(export); err != nil {
+		return err
+	}
+	message := s.inst.TakeReply(kind)
+	if message == nil {
+		return fmt.Errorf("connector gave no answer to %s", export)
+	}
+	if err := json.Unmarshal(message, answer); err != nil {
+		return fmt.Errorf("connector's answer to %s is not valid: %w", export, err)
+	}
+	return nil
+}
+
 // clean makes an error's texts, which come from the guest, fit to print.
 func clean(e *abi.Error) *abi.Error {
 	for _, text := range []*string{&e.Message, &e.Hint, &e.Detail, &e.Code, &e.Field, &e.Column} {

@@ -30,6 +30,9 @@ func (r *Result) WriteText(w io.Writer) error {
 	if r.CPU > 0 {
 		line(2, "Client CPU", "%s, %s rows per CPU second", secs(get("cpu_secs")), humanize.SIWithDigits(get("rows_per_cpu_sec"), 2, ""))
 	}
+	if n := get("partition_count"); n > 1 {
+		line(2, "Partitions", "%.0f, the largest %.2f times their mean", n, get("partition_skew"))
+	}
 	if r.Retries > 0 {
 		line(2, "Retries", "%d", r.Retries)
 	}

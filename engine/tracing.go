@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -15,10 +16,9 @@ import (
 // tracing is a run's trace: what its stages' clocks book, when they do, and how
 // full the channels are. It shows names of the pipeline's parts and no setting.
 type tracing struct {
-	run     *run
-	w       *trace.Writer
-	tracks  [][]*trace.Track // by stage: what it does for no stream, then by stream
-	attempt int
+	run   *run
+	w     *trace.Writer
+	lanes []*laneTracks
 
 	stopSampling func()
 }
@@ -32,28 +32,43 @@ func (r *run) startTrace(out io.Writer) *tracing {
 		"started":     r.started.UTC().Format(time.RFC3339Nano),
 	})
 	t := &tracing{run: r, w: w}
-	for _, s := range r.plan.stages {
-		kinds := make([]string, hostfuncs.NumBuckets)
-		for b := range hostfuncs.NumBuckets {
-			kinds[b] = phaseName(s.role, b)
+	for n := range r.plan.partitions {
+		where := ""
+		if r.plan.partitions > 1 {
+			where = fmt.Sprintf(" (partition %d)", n+1)
 		}
-		tracks := []*trace.Track{w.NewTrack(s.name, kinds)}
-		for _, stream := range r.result.Streams {
-			tracks = append(tracks, w.NewTrack(s.name+": "+stream.Name, kinds))
+		lane := new(laneTracks)
+		for _, s := range r.plan.stages {
+			kinds := make([]string, hostfuncs.NumBuckets)
+			for b := range hostfuncs.NumBuckets {
+				kinds[b] = phaseName(s.role, b)
+			}
+			tracks := []*trace.Track{w.NewTrack(s.name+where, kinds)}
+			for _, stream := range r.result.Streams {
+				tracks = append(tracks, w.NewTrack(s.name+": "+stream.Name+where, kinds))
+			}
+			lane.tracks = append(lane.tracks, tracks)
 		}
-		t.tracks = append(t.tracks, tracks)
+		t.lanes = append(t.lanes, lane)
 	}
 	t.sample()
 	return t
 }
 
-// begin begins an attempt.
-func (t *tracing) begin() {
-	t.attempt++
-	for _, tracks := range t.tracks {
+// laneTracks is where the attempts of one lane are drawn, one after another.
+type laneTracks struct {
+	tracks  [][]*trace.Track // by stage: what it does for no stream, then by stream
+	attempt int
+}
+
+// begin begins an attempt of a lane.
+func (t *tracing) begin(lane int) {
+	l := t.lanes[lane]
+	l.attempt++
+	for _, tracks := range l.tracks {
 		for _, track := range tracks {
 			track.Flush()
-			track.Attempt = t.attempt
+			track.Attempt = l.attempt
 		}
 	}
 }
@@ -71,16 +86,17 @@ func (t *tracing) end() error {
 	return t.w.Close()
 }
 
-// stage returns where stage i is drawn in this attempt.
-func (t *tracing) stage(i int) *stageTracing {
-	return &stageTracing{tracing: t, stage: i, track: t.tracks[i][0]}
+// stage returns where stage i is drawn in the present attempt of a lane.
+func (t *tracing) stage(lane, i int) *stageTracing {
+	tracks := t.lanes[lane].tracks[i]
+	return &stageTracing{tracing: t, tracks: tracks, track: tracks[0]}
 }
 
 // stageTracing draws one stage of one attempt. It belongs to the stage's goroutine.
 type stageTracing struct {
 	tracing *tracing
-	stage   int
-	track   *trace.Track // of the stream under way, or the stage's own
+	tracks  []*trace.Track // the stage's own, then by stream
+	track   *trace.Track   // of the stream under way, or the stage's own
 }
 
 // watch draws what the stage's clock books.
@@ -89,7 +105,7 @@ func (s *stageTracing) watch(b hostfuncs.Bucket, from time.Time, d time.Duration
 }
 
 // stream goes on with what is done for stream index; -1: for none.
-func (s *stageTracing) stream(index int) { s.track = s.tracing.tracks[s.stage][index+1] }
+func (s *stageTracing) stream(index int) { s.track = s.tracks[index+1] }
 
 // firstSampling is how often rows and channels are looked at. The interval doubles
 // each time maxSamples were written: a long run is drawn coarsely, not for ever.
@@ -144,17 +160,29 @@ func (r *run) counters() map[string][]trace.Value {
 	if r.options.Feed != nil {
 		ends = append(ends, "feed")
 	}
-	for _, s := range r.shown.stages {
-		rows, _ := s.inst.Progress()
-		all["rows"] = append(all["rows"], trace.Value{Name: s.plan.name, N: rows})
-		ends = append(ends, s.plan.name)
+	var fill []struct{ frames, bytes int } // of the channels, all lanes together
+	for _, a := range r.shown.attempts {
+		if a == nil {
+			continue
+		}
+		if fill == nil {
+			fill = make([]struct{ frames, bytes int }, len(a.links))
+		}
+		for i, hop := range a.links {
+			frames, bytes := hop[0].Fill() // the links of a hop share their bounds
+			fill[i].frames += frames
+			fill[i].bytes += bytes
+		}
+	}
+	for i, s := range r.plan.stages {
+		all["rows"] = append(all["rows"], trace.Value{Name: s.name, N: r.shown.passed(i).rows})
+		ends = append(ends, s.name)
 	}
 	ends = append(ends, "capture")
-	for i, hop := range r.shown.links {
-		frames, bytes := hop[0].Fill() // the links of a hop share their bounds
+	for i, f := range fill {
 		name := "channel " + ends[i] + " to " + ends[i+1]
-		all[name+", frames"] = []trace.Value{{Name: "frames", N: int64(frames)}}
-		all[name+", bytes"] = []trace.Value{{Name: "bytes", N: int64(bytes)}}
+		all[name+", frames"] = []trace.Value{{Name: "frames", N: int64(f.frames)}}
+		all[name+", bytes"] = []trace.Value{{Name: "bytes", N: int64(f.bytes)}}
 	}
 	return all
 }

@@ -25,8 +25,8 @@ func (i *Instance) Config(kind abi.Request, buf []byte) int32 {
 	switch kind {
 	case abi.RequestOpen:
 		message = i.opt.Open
-	case abi.RequestRun:
-		message = i.run
+	case i.asked:
+		message = i.request
 	}
 	if message == nil {
 		return int32(i.refuse(abi.InvalidArgument, "config: no such request now"))
@@ -39,7 +39,7 @@ func (i *Instance) Reply(kind abi.Reply, message []byte) abi.Status {
 	leave, _ := i.enter() // an error may be described after a cancellation too
 	defer i.Clock.Switch(leave)
 
-	if kind < abi.ReplyError || kind > abi.ReplyCheck {
+	if kind < abi.ReplyError || kind > abi.ReplyPartitions {
 		return i.refuse(abi.InvalidArgument, "reply: unknown kind")
 	}
 	if len(message) > abi.MaxControl {

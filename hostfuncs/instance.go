@@ -88,7 +88,8 @@ type Instance struct {
 	opt     Options
 	names   map[string]string // of Metrics, by themselves; see metricName
 	in, out *Link
-	run     []byte       // the RunRequest as JSON; nil outside run
+	asked   abi.Request  // what request is, but for RequestOpen
+	request []byte       // as JSON; nil outside run, partition and finish
 	pending *frame.Frame // taken from in, not delivered yet
 	inEOS   bool         // the end of the stream was taken from in
 	outEOS  bool         // and put into out
@@ -130,10 +131,17 @@ func NewInstance(ctx context.Context, opt Options) *Instance {
 // Begin prepares one run: its request as JSON and the links at both ends, nil
 // where the role has none. What went wrong in an earlier one is forgotten.
 func (i *Instance) Begin(run []byte, in, out *Link) {
+	i.Ask(abi.RequestRun, run)
+	i.in, i.out = in, out
+	i.inEOS, i.outEOS = false, false
+}
+
+// Ask prepares a call that moves no rows: its request as JSON. What went wrong in
+// an earlier one is forgotten. End it as a run.
+func (i *Instance) Ask(kind abi.Request, request []byte) {
 	i.erred, i.hostErr = false, nil
 	delete(i.replies, abi.ReplyError)
-	i.run, i.in, i.out = run, in, out
-	i.inEOS, i.outEOS = false, false
+	i.asked, i.request = kind, request
 }
 
 // End forgets the run's request and links, and releases a frame that was taken
@@ -145,7 +153,7 @@ func (i *Instance) End() (whole bool) {
 		i.pending.Release()
 		i.pending = nil
 	}
-	i.run, i.in, i.out = nil, nil, nil
+	i.request, i.in, i.out = nil, nil, nil
 	return whole
 }
 

@@ -10,12 +10,21 @@ import (
 // destTable is the destination table of one stream.
 type destTable struct {
 	schema, name string
+	staging      string       // the table that holds its rows until it can have its name; empty: none
 	columns      []destColumn // of the stream
 	overriding   bool         // a column of the table is GENERATED ALWAYS AS IDENTITY
 }
 
-// sql returns the table's quoted name.
-func (t *destTable) sql() string { return quoteIdent(t.schema) + "." + quoteIdent(t.name) }
+// relation returns the name, in the schema, of the table that is written to.
+func (t *destTable) relation() string {
+	if t.staging != "" {
+		return t.staging
+	}
+	return t.name
+}
+
+// sql returns the quoted name of the table that is written to.
+func (t *destTable) sql() string { return quoteIdent(t.schema) + "." + quoteIdent(t.relation()) }
 
 // String returns the table's name for messages.
 func (t *destTable) String() string { return t.schema + "." + t.name }
@@ -29,32 +38,60 @@ func (t *destTable) columnList() string {
 	return strings.Join(names, ", ")
 }
 
+// begin starts the transaction of a stream or of one of its partitions.
+const begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; "
+
 // prepare begins the stream's transaction and makes the table ready for its
-// rows: created if absent, else locked and compared, and emptied if the stream
-// replaces what is there.
-//
-// The lock comes before the comparison, so that nobody changes the table
-// between it and the rows. It is the one that writing takes anyway.
+// rows: created if absent, else opened.
 func (t *destTable) prepare(w *wire, replace bool, key []string) error {
 	if err := t.checkKey(key); err != nil {
 		return err
 	}
-
-	rows, err := w.query("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; " +
-		"SELECT n.oid, c.relkind FROM pg_catalog.pg_namespace n" +
-		" LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = " + quoteLiteral(t.name) +
-		" WHERE n.nspname = " + quoteLiteral(t.schema))
+	have, err := t.look(w, begin)
 	if err != nil {
 		return t.explain(err, "begin the transaction for")
 	}
+	if have.kind == "" {
+		return t.create(w, !have.schema, key)
+	}
+	return t.open(w, have, replace)
+}
 
+// found is what the catalog has under a table's name.
+type found struct {
+	schema bool   // the schema is there
+	oid    string // of the relation; empty: there is none
+	kind   string // its relkind; empty: there is none
+}
+
+// isTable reports whether the relation takes rows as tables do.
+func (f found) isTable() bool { return f.kind == "r" || f.kind == "p" }
+
+// look runs the statements of before, which return no rows, and asks the catalog
+// for the table that is written to.
+func (t *destTable) look(w *wire, before string) (found, error) {
+	rows, err := w.query(before + "SELECT c.oid, c.relkind FROM pg_catalog.pg_namespace n" +
+		" LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = " + quoteLiteral(t.relation()) +
+		" WHERE n.nspname = " + quoteLiteral(t.schema))
 	switch {
+	case err != nil:
+		return found{}, err
 	case len(rows) == 0:
-		return t.create(w, true, key)
-	case rows[0][1].null:
-		return t.create(w, false, key)
-	case rows[0][1].s != "r" && rows[0][1].s != "p":
-		return schemaError("", "postgres: "+t.String()+" is "+relkindText(rows[0][1].s)+" and not a table",
+		return found{}, nil
+	case len(rows) != 1 || len(rows[0]) != 2:
+		return found{}, protocolError("rows of another shape than the query's")
+	}
+	return found{schema: true, oid: rows[0][0].s, kind: rows[0][1].s}, nil
+}
+
+// open makes a table that is there ready for rows: locked and compared, and
+// emptied if the stream replaces what is there.
+//
+// The lock comes before the comparison, so that nobody changes the table
+// between it and the rows. It is the one that writing takes anyway.
+func (t *destTable) open(w *wire, have found, replace bool) error {
+	if !have.isTable() {
+		return schemaError("", "postgres: "+t.String()+" is "+relkindText(have.kind)+" and not a table",
 			"write to a table, under another stream name or in another schema")
 	}
 
@@ -124,16 +161,21 @@ func (t *destTable) create(w *wire, schema bool, key []string) error {
 	sql.WriteString(")")
 
 	_, err := w.exec(sql.String())
+	return t.explain(raced(err), "create")
+}
+
+// raced adds to err, of a statement that gives a name to a table, that another
+// transaction gave it to a schema, table or row type since we looked. Ours is
+// void then; the next one finds the table.
+func raced(err error) error {
 	if e, ok := err.(*abi.Error); ok {
 		switch e.Code {
 		case "23505", "42P06", "42P07", "42710":
-			// Another transaction created the schema, the table or its row type between
-			// our look and now. Ours is void, the next one finds the table.
 			e.Category = abi.CategoryTransientDB
 			e.Hint = "another session created it at the same time: run again"
 		}
 	}
-	return t.explain(err, "create")
+	return err
 }
 
 // existing is one column of a table that is already there.
@@ -269,6 +311,8 @@ func hintFor(code string) string {
 		return "PostgreSQL cannot hold a zero byte in text, nor text that is not UTF-8: mend the source, or move the column as bytes"
 	case "25006", "0A000":
 		return "is the server a standby, the table under row security, or referenced by a foreign key?"
+	case "55P03":
+		return "another session has it locked, or waits for that: see pg_locks"
 	case "53100":
 		return "the server's disk is full"
 	case "42P01", "3F000":

@@ -10,7 +10,8 @@ import (
 // destination writes streams into tables, each in one transaction: its table
 // is created, compared or emptied, filled, and committed once the whole stream
 // is there. Whatever fails before leaves the database as it was, because a
-// session that is closed without COMMIT has changed nothing.
+// session that is closed without COMMIT has changed nothing. A stream that is
+// written in partitions has one transaction for each: see [partition].
 type destination struct {
 	host *sdk.Host
 	conn *sdk.Conn
@@ -19,10 +20,11 @@ type destination struct {
 	schema string
 	copy   bool // load by COPY and not by INSERT
 
-	identLimit int
+	identLimit  int
+	lockTimeout string // how long a partition waits for a lock, as SQL has it; empty: defaultLockTimeout
 }
 
-var _ sdk.Destination = (*destination)(nil)
+var _ sdk.PartitionedDestination = (*destination)(nil)
 
 // NewDestination returns the destination that manifest.json of dest-postgres
 // describes. It opens its one connection through the broker "postgres".

@@ -39,6 +39,10 @@ func (d *destination) write(req *abi.RunRequest) error {
 	if err := checkRequest(req, d.identLimit); err != nil {
 		return err
 	}
+	p, err := parsePartition(req.Partition)
+	if err != nil {
+		return err
+	}
 
 	// The first message tells the columns. The transaction begins after it, so
 	// that it does not stay idle while the source prepares.
@@ -56,7 +60,7 @@ func (d *destination) write(req *abi.RunRequest) error {
 		return err
 	}
 	t := &destTable{schema: d.schema, name: req.Stream, columns: columns}
-	if err := t.prepare(d.wire, req.WriteMode == "replace", req.PrimaryKey); err != nil {
+	if err := d.prepare(t, p, req); err != nil {
 		return err
 	}
 
@@ -68,11 +72,11 @@ func (d *destination) write(req *abi.RunRequest) error {
 	}
 	d.host.Phase(abi.PhaseFlush)
 	if err := d.rows(req, arrowipc.NewReader(schema), load); err != nil {
-		return err
+		return p.explain(err)
 	}
 
 	d.host.Phase(abi.PhaseCommit)
-	return d.commit(t)
+	return p.explain(d.end(t, p.ending()))
 }
 
 // checkRequest returns an error for what this destination does not do.
@@ -181,10 +185,18 @@ func badStream(what string) *abi.Error {
 	}
 }
 
-// commit ends the transaction. An error says whether the rows may be visible.
-func (d *destination) commit(t *destTable) error {
+// ending is the statement that ends what was done to a table.
+type ending struct {
+	sql     string
+	tag     string // of the server's answer, such as "COMMIT"
+	visible bool   // the rows are visible after it
+	hint    string // if the server says that the table does not support it
+}
+
+// end runs the last statement. An error says whether rows may be visible.
+func (d *destination) end(t *destTable, last ending) error {
 	w := d.wire
-	w.appendQuery("COMMIT")
+	w.appendQuery(last.sql)
 	lost := w.flush()
 
 	// An answer means something up to ReadyForQuery. A server that ends the
@@ -199,40 +211,46 @@ func (d *destination) commit(t *destTable) error {
 		switch typ {
 		case msgCommandComplete:
 			switch tag := cString(body); tag {
-			case "COMMIT":
+			case last.tag:
 				return d.settle()
 			case "ROLLBACK": // of a transaction that had failed: nothing is there
-				return &abi.Error{Category: abi.CategoryInternal, Message: "postgres: the server answered COMMIT with ROLLBACK"}
+				return &abi.Error{Category: abi.CategoryInternal, Message: "postgres: the server answered " + last.tag + " with ROLLBACK"}
 			default:
-				return t.uncertain(protocolError("the tag " + strconv.Quote(tag) + " in answer to COMMIT"))
+				return t.uncertain(last, protocolError("the tag "+strconv.Quote(tag)+" in answer to "+last.tag))
 			}
 		case msgError:
 			failed = w.errorFrom(body)
 		case msgReady:
 			if failed == nil {
-				return t.uncertain(protocolError("no answer to COMMIT"))
+				return t.uncertain(last, protocolError("no answer to "+last.tag))
+			}
+			if failed.Code == "0A000" && failed.Hint == "" {
+				failed.Hint = last.hint
 			}
 			return t.explain(failed, "commit")
 		default:
-			return t.uncertain(unexpected(typ, "COMMIT"))
+			return t.uncertain(last, unexpected(typ, last.tag))
 		}
 	}
 
-	e := t.uncertain(lost)
+	e := t.uncertain(last, lost)
 	if failed != nil {
 		e.Code, e.Detail = failed.Code, strings.TrimPrefix(failed.Message, "postgres: ")
 	}
 	return e
 }
 
-// uncertain returns the error of a COMMIT that was sent and, because of err, not
-// answered as it should be.
-func (t *destTable) uncertain(err error) *abi.Error {
+// uncertain returns the error of a last statement that was sent and, because of
+// err, not answered as it should be.
+func (t *destTable) uncertain(last ending, err error) *abi.Error {
 	e := &abi.Error{
-		Category:    abi.CategoryTransientNetwork,
-		Message:     "postgres: commit " + t.String() + ": ",
-		Hint:        "look into the table: its rows are either all there or none is; run again only if none is",
-		CommitState: abi.CommitUnknown,
+		Category: abi.CategoryTransientNetwork,
+		Message:  "postgres: commit " + t.String() + ": ",
+		Hint:     "no row of the stream is visible yet: run again",
+	}
+	if last.visible {
+		e.Hint = "look into the table: its rows are either all there or none is; run again only if none is"
+		e.CommitState = abi.CommitUnknown
 	}
 	described, _ := err.(*abi.Error)
 	switch {
@@ -247,8 +265,8 @@ func (t *destTable) uncertain(err error) *abi.Error {
 	return e
 }
 
-// settle reads on after a COMMIT that was done. The session being lost then
-// changes nothing for its stream; the next one will notice.
+// settle reads on after a last statement that was done. The session being lost
+// then changes nothing for its stream; the next one will notice.
 func (d *destination) settle() error {
 	for {
 		typ, _, err := d.wire.next()

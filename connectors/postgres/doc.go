@@ -35,6 +35,25 @@
 //     wrote it, and counts the rows that the server confirms.
 //  10. commit follows once the stream's end was seen and every row is confirmed.
 //
+// A stream that is written in partitions has an instance, a session and a
+// transaction for each, and one instance more that tells them how and ends what
+// they began. What shows depends on whether the table is there:
+//
+//   - If it is absent they commit into a staging table beside it, named
+//     _rapidbyte_ and the attempt, which is renamed at the end: one statement,
+//     all rows or none.
+//   - If it is there, rows are appended, and the server's
+//     max_prepared_transactions leaves room, they prepare their transactions.
+//     These are committed at the end, one after the other and without waiting
+//     for anything: a reader in between may see some partitions and not others.
+//     A crash in between leaves the rest prepared, with every row, and no later
+//     run writes to the table in partitions before they are decided.
+//   - Else one session writes the stream whole: only one can empty a table and
+//     fill it with nobody seeing it empty.
+//
+// A run that is killed leaves its staging table behind, which is in nobody's way
+// and can be dropped, or its prepared transactions, which hold locks.
+//
 // A batch is checked by arrowipc before the encoder, which checks nothing,
 // follows its offsets.
 package postgres

@@ -28,9 +28,11 @@ type testMessage struct {
 // testHost is the host of one guest in the test's own process: it plays the
 // stages before and after, and keeps everything the guest says.
 type testHost struct {
-	open    abi.OpenRequest
-	run     abi.RunRequest
-	connect func() (testConn, error) // nil: no connection to be had
+	open      abi.OpenRequest
+	partition abi.PartitionRequest
+	run       abi.RunRequest
+	finish    abi.FinishRequest
+	connect   func() (testConn, error) // nil: no connection to be had
 
 	input   []testMessage        // what NextBatch hands out
 	onEmit  func(int) abi.Status // called with the number of messages so far; nil: OK
@@ -46,6 +48,7 @@ type testHost struct {
 	yields      int
 	catalog     *abi.Catalog
 	check       *abi.CheckReport
+	partitions  *abi.Partitions
 	failure     *abi.Error // of the last export that failed
 
 	calls     int
@@ -230,9 +233,18 @@ func (h *testHost) ConnClose(handle int32) abi.Status {
 }
 
 func (h *testHost) Config(kind abi.Request, buf []byte) int32 {
-	var v any = &h.open
-	if kind == abi.RequestRun {
+	var v any
+	switch kind {
+	case abi.RequestOpen:
+		v = &h.open
+	case abi.RequestRun:
 		v = &h.run
+	case abi.RequestPartition:
+		v = &h.partition
+	case abi.RequestFinish:
+		v = &h.finish
+	default:
+		return int32(abi.InvalidArgument)
 	}
 	message, err := json.Marshal(v)
 	if err != nil {
@@ -255,6 +267,9 @@ func (h *testHost) Reply(kind abi.Reply, message []byte) abi.Status {
 	case abi.ReplyCheck:
 		h.check = new(abi.CheckReport)
 		return h.status(json.Unmarshal(message, h.check))
+	case abi.ReplyPartitions:
+		h.partitions = new(abi.Partitions)
+		return h.status(json.Unmarshal(message, h.partitions))
 	}
 	return abi.InvalidArgument
 }

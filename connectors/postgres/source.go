@@ -3,6 +3,7 @@ package postgres
 import (
 	"errors"
 	"strconv"
+	"strings"
 
 	"github.com/rapidbyte-go/rapidbyte/connectors/sdk"
 	"github.com/rapidbyte-go/rapidbyte/connectors/sdk/arrowipc"
@@ -11,17 +12,24 @@ import (
 )
 
 // source reads the tables of one schema. All streams are read in one read-only
-// transaction, so they show the database as it was at one moment.
+// transaction, so they show the database as it was at one moment. A partition of
+// a stream is read at the moment of the instance that made it.
 type source struct {
-	host   *sdk.Host
-	schema string
-	wire   *wire // nil until connected
+	host     *sdk.Host
+	schema   string
+	wire     *wire  // nil until connected
+	snapshot string // the name by which sessions share the transaction's snapshot; empty: they do not
 }
 
-var _ sdk.Source = (*source)(nil)
+var (
+	_ sdk.Source      = (*source)(nil)
+	_ sdk.Partitioner = (*source)(nil)
+)
 
 // NewSource returns the source that manifest.json of source-postgres describes.
-// It opens its one connection through the broker "postgres".
+// It opens its one connection through the broker "postgres". It is an
+// [sdk.Partitioner], too: it exports the snapshot that its partitions are read
+// with, which lasts until Close.
 func NewSource() sdk.Source { return &source{} }
 
 // Open connects and prepares the session.
@@ -148,7 +156,7 @@ func (s *source) Discover() (*abi.Catalog, error) {
 	return catalog, nil
 }
 
-// Read moves the table that the request names.
+// Read moves the table that the request names, or the partition of it.
 func (s *source) Read(req *abi.RunRequest) error {
 	err := s.read(req)
 	s.wire.report(s.host)
@@ -159,27 +167,28 @@ func (s *source) read(req *abi.RunRequest) error {
 	w, t := s.wire, sourceTable{s.schema, req.Stream}
 	s.host.Phase(abi.PhaseQuery)
 
-	// One snapshot for all streams. An error ends the transaction and with it the
-	// snapshot; a later one would show another state.
-	begin := ""
-	switch w.tx {
-	case txIdle:
-		begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; "
-	case txFailed:
-		return &abi.Error{Category: abi.CategoryInternal, Message: "postgres: the snapshot that all streams share ended with the error of an earlier one",
-			Hint: "run again"}
-	}
-
-	columns, err := lookUp(w, begin, t)
+	part, err := parsePart(req.Partition)
 	if err != nil {
-		return explainLookUp(w, t, err)
+		return err
+	}
+	begin, err := s.begin(part.snapshot)
+	if err != nil {
+		return err
+	}
+	columns, err := lookUp(w, begin+part.settings(), t)
+	if err != nil {
+		return part.explainLock(t, explainLookUp(w, t, err))
 	}
 	if err := refuseUnknown(t, columns); err != nil {
 		return err
 	}
+	statement, err := copySQL(t, columns, part)
+	if err != nil {
+		return err
+	}
 
 	// Start the COPY. Up to here the server may still refuse.
-	w.appendQuery("COPY (SELECT" + columnList(columns) + " FROM " + t.sql() + ") TO STDOUT (FORMAT binary)")
+	w.appendQuery(statement)
 	if err := w.flush(); err != nil {
 		return err
 	}
@@ -197,6 +206,40 @@ func (s *source) read(req *abi.RunRequest) error {
 
 	s.host.Phase(abi.PhaseFetch)
 	return s.fetch(req, columns)
+}
+
+// beginSQL opens the transaction that all streams are read in.
+const beginSQL = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; "
+
+// begin makes sure that this session's transaction has the named snapshot, or
+// any if the name is empty. It returns the SQL that opens the transaction if the
+// caller has to, for that costs no round trip of its own.
+func (s *source) begin(snapshot string) (sql string, err error) {
+	idle := s.wire.tx == txIdle
+	switch {
+	case s.wire.tx == txFailed, idle && s.snapshot != "":
+		// One snapshot for all streams. An error ends the transaction and with it the
+		// snapshot; a later one would show another state.
+		return "", &abi.Error{Category: abi.CategoryInternal, Message: "postgres: the snapshot that all streams share ended with the error of an earlier one",
+			Hint: "run again"}
+	case snapshot == "" && idle:
+		return beginSQL, nil
+	case snapshot == "" || snapshot == s.snapshot:
+		return "", nil
+	case !idle:
+		return "", &abi.Error{Category: abi.CategoryInternal, Message: "postgres: a partition of another snapshot than the session's"}
+	}
+	return "", s.join(snapshot)
+}
+
+// copySQL returns the statement that reads the part of t.
+func copySQL(t sourceTable, columns []sourceColumn, part sourcePart) (string, error) {
+	conditions, err := part.conditions(columns)
+	if err != nil {
+		return "", err
+	}
+	from := "SELECT" + columnList(columns) + " FROM " + t.sql()
+	return "COPY (" + from + strings.Join(conditions, " UNION ALL "+from) + ") TO STDOUT (FORMAT binary)", nil
 }
 
 // columnList returns the columns' names as SQL, with a space before.
@@ -285,7 +328,7 @@ func (s *source) emit(r *copyReader, d *decoder) (sent int, err error) {
 }
 
 // Close gives the connection back. The server ends the transaction, which has
-// changed nothing.
+// changed nothing, and the snapshot can be joined no more.
 func (s *source) Close() error {
 	if s.wire == nil {
 		return nil

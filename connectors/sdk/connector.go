@@ -36,6 +36,25 @@ type Destination interface {
 	Write(req *abi.RunRequest) error
 }
 
+// Partitioner is a source or a destination that moves a stream in several
+// partitions at the same time if it is asked to; the manifest says parallel then.
+// A source that has one partition to read puts that into its answer, too.
+type Partitioner interface {
+	// Partition says in which partitions the stream can be moved. Read and Write
+	// of other instances find them in their requests. What it holds for them, such
+	// as a snapshot, it holds until Close.
+	Partition(req *abi.PartitionRequest) (*abi.Partitions, error)
+}
+
+// PartitionedDestination is a destination that writes a stream in partitions.
+type PartitionedDestination interface {
+	Destination
+	Partitioner
+	// Finish makes the rows of all partitions visible, or none and leaves nothing
+	// of them. It may be called again for what it has done already.
+	Finish(req *abi.FinishRequest) error
+}
+
 // Transform changes a stream on its way.
 type Transform interface {
 	Connector
@@ -49,7 +68,11 @@ type Transform interface {
 func SourceGuest(newSource func() Source) func(abi.Host) abi.Guest {
 	return func(h abi.Host) abi.Guest {
 		s := newSource()
-		return &guest{host: NewHost(h), role: abi.RoleSource, connector: s, discover: s.Discover, run: s.Read}
+		g := &guest{host: NewHost(h), role: abi.RoleSource, connector: s, discover: s.Discover, run: s.Read}
+		if p, ok := s.(Partitioner); ok {
+			g.partition = p.Partition
+		}
+		return g
 	}
 }
 
@@ -58,7 +81,11 @@ func SourceGuest(newSource func() Source) func(abi.Host) abi.Guest {
 func DestinationGuest(newDestination func() Destination) func(abi.Host) abi.Guest {
 	return func(h abi.Host) abi.Guest {
 		d := newDestination()
-		return &guest{host: NewHost(h), role: abi.RoleDestination, connector: d, run: d.Write}
+		g := &guest{host: NewHost(h), role: abi.RoleDestination, connector: d, run: d.Write}
+		if p, ok := d.(PartitionedDestination); ok {
+			g.partition, g.finish = p.Partition, p.Finish
+		}
+		return g
 	}
 }
 

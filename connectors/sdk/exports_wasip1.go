@@ -27,8 +27,14 @@ func exportCheck() int32 { return int32(current().Check()) }
 //go:wasmexport rb_discover
 func exportDiscover() int32 { return int32(current().Discover()) }
 
+//go:wasmexport rb_partition
+func exportPartition() int32 { return int32(current().Partition()) }
+
 //go:wasmexport rb_run
 func exportRun() int32 { return int32(current().Run()) }
+
+//go:wasmexport rb_finish
+func exportFinish() int32 { return int32(current().Finish()) }
 
 //go:wasmexport rb_close
 func exportClose() int32 { return int32(current().Close()) }

@@ -12,6 +12,8 @@ import (
 // otherwise by failing the n-th call.
 type fakeHost struct {
 	open, run []byte            // requests
+	partition []byte            // a request, too
+	finish    []byte            // another one
 	input     [][]byte          // of NextBatch
 	incoming  []byte            // of ConnRead
 	state     map[string][]byte //
@@ -127,10 +129,9 @@ func (f *fakeHost) Config(kind abi.Request, buf []byte) int32 {
 	if s := f.call(); s != abi.OK {
 		return int32(s)
 	}
-	if kind == abi.RequestRun {
-		return fillBuffer(buf, f.run)
-	}
-	return fillBuffer(buf, f.open)
+	return fillBuffer(buf, map[abi.Request][]byte{
+		abi.RequestOpen: f.open, abi.RequestRun: f.run, abi.RequestPartition: f.partition, abi.RequestFinish: f.finish,
+	}[kind])
 }
 
 func (f *fakeHost) Reply(kind abi.Reply, message []byte) abi.Status {

@@ -12,8 +12,10 @@ type guest struct {
 	host      *Host
 	role      abi.Role
 	connector Connector
-	discover  func() (*abi.Catalog, error) // nil unless a source
+	discover  func() (*abi.Catalog, error)                         // nil unless a source
+	partition func(*abi.PartitionRequest) (*abi.Partitions, error) // nil if it moves streams whole only
 	run       func(*abi.RunRequest) error
+	finish    func(*abi.FinishRequest) error // nil as partition, and unless a destination
 
 	state guestState
 }
@@ -98,6 +100,44 @@ func (g *guest) Run() abi.Status {
 			return err
 		}
 		return g.run(req)
+	})
+}
+
+func (g *guest) Partition() abi.Status {
+	if g.partition == nil {
+		return abi.Unsupported
+	}
+	return g.call("partition", guestOpen, func() error {
+		message, err := g.request(abi.RequestPartition)
+		if err != nil {
+			return err
+		}
+		req, err := parsePartitionRequest(message)
+		if err != nil {
+			return err
+		}
+		partitions, err := g.partition(req)
+		if err != nil {
+			return err
+		}
+		return g.reply(abi.ReplyPartitions, appendPartitions(nil, partitions))
+	})
+}
+
+func (g *guest) Finish() abi.Status {
+	if g.finish == nil {
+		return abi.Unsupported
+	}
+	return g.call("finish", guestOpen, func() error {
+		message, err := g.request(abi.RequestFinish)
+		if err != nil {
+			return err
+		}
+		req, err := parseFinishRequest(message)
+		if err != nil {
+			return err
+		}
+		return g.finish(req)
 	})
 }
 

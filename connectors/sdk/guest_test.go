@@ -142,6 +142,63 @@ func TestGuestWithoutAnswers(t *testing.T) {
 	}
 }
 
+// partitioned is a connector that moves streams in partitions.
+type partitioned struct {
+	connector
+	partition func(*abi.PartitionRequest) (*abi.Partitions, error)
+	finish    func(*abi.FinishRequest) error
+}
+
+func (p *partitioned) Partition(req *abi.PartitionRequest) (*abi.Partitions, error) {
+	return p.partition(req)
+}
+
+func (p *partitioned) Finish(req *abi.FinishRequest) error { return p.finish(req) }
+
+func TestGuestMovesPartitions(t *testing.T) {
+	f := newFakeHost()
+	f.run = []byte(`{"stream":"s","partition":"\"0\" of 2"}`)
+	f.partition = []byte(`{"attempt":"a-1","stream":"s","write_mode":"append","primary_key":["id"],"count":2,"auto":true,"partition_key":"k"}`)
+	f.finish = []byte(`{"stream":"s","write_mode":"replace","primary_key":["id"],"partitions":["x","y\n"],"commit":true}`)
+	p := &partitioned{
+		connector: connector{run: func(_ *Host, req *abi.RunRequest) error {
+			if req.Partition != `"0" of 2` {
+				t.Errorf("run request is %+v", req)
+			}
+			return nil
+		}},
+		partition: func(req *abi.PartitionRequest) (*abi.Partitions, error) {
+			want := &abi.PartitionRequest{Attempt: "a-1", Stream: "s", WriteMode: "append", PrimaryKey: []string{"id"}, Count: 2, Auto: true, Key: "k"}
+			if !reflect.DeepEqual(req, want) {
+				t.Errorf("partition request is %+v", req)
+			}
+			return &abi.Partitions{Partitions: []string{`"0" of 2`, ""}, Note: "two"}, nil
+		},
+		finish: func(req *abi.FinishRequest) error {
+			want := &abi.FinishRequest{Stream: "s", WriteMode: "replace", PrimaryKey: []string{"id"}, Partitions: []string{"x", "y\n"}, Commit: true}
+			if !reflect.DeepEqual(req, want) {
+				t.Errorf("finish request is %+v", req)
+			}
+			return nil
+		},
+	}
+	g := DestinationGuest(func() Destination { return p })(f)
+	for i, call := range []func() abi.Status{g.Open, g.Partition, g.Run, g.Finish, g.Finish, g.Close} {
+		if s := call(); s != abi.OK {
+			t.Errorf("call %d returned %v: %s", i, s, f.replies[abi.ReplyError])
+		}
+	}
+	if got, want := string(f.replies[abi.ReplyPartitions]), `{"partitions":["\"0\" of 2",""],"note":"two"}`; got != want {
+		t.Errorf("partitions reply is %s, want %s", got, want)
+	}
+
+	// A source has no finish.
+	g = SourceGuest(func() Source { return p })(f)
+	if s := []abi.Status{g.Open(), g.Partition(), g.Finish()}; !slices.Equal(s, []abi.Status{abi.OK, abi.OK, abi.Unsupported}) {
+		t.Errorf("a source's open, partition and finish returned %v", s)
+	}
+}
+
 func TestGuestRoles(t *testing.T) {
 	for role, newGuest := range map[abi.Role]func(abi.Host) abi.Guest{
 		abi.RoleSource:      SourceGuest(func() Source { return &connector{} }),
@@ -159,6 +216,9 @@ func TestGuestRoles(t *testing.T) {
 		}
 		if s := g.Discover(); (s == abi.Unsupported) != (role != abi.RoleSource) {
 			t.Errorf("%s: discover returned %v", role, s)
+		}
+		if s := [2]abi.Status{g.Partition(), g.Finish()}; s != [2]abi.Status{abi.Unsupported, abi.Unsupported} {
+			t.Errorf("%s: partition and finish of a connector that has neither returned %v", role, s)
 		}
 
 		f.open = []byte(`{"connector":"c","role":"other"}`)

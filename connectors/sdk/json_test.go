@@ -148,6 +148,8 @@ func TestMessagesAgainstEncodingJSON(t *testing.T) {
 		&abi.Error{},
 		&abi.Error{Category: "c", Message: "m", Hint: "h", Detail: "d", Code: "e", Field: "f", Column: "g", CommitState: "u"},
 		&abi.CheckReport{Message: "m"},
+		&abi.Partitions{Partitions: []string{"a\n", ""}},
+		&abi.Partitions{Partitions: []string{}, Note: "n"},
 		&abi.Checkpoint{Stream: "s", Rows: math.MaxInt64, Bytes: math.MinInt64},
 		&abi.Catalog{Streams: []abi.CatalogStream{}},
 		&abi.Catalog{Streams: []abi.CatalogStream{
@@ -165,6 +167,8 @@ func TestMessagesAgainstEncodingJSON(t *testing.T) {
 			}
 		case *abi.CheckReport:
 			got = appendCheckReport(nil, v)
+		case *abi.Partitions:
+			got = appendPartitions(nil, v)
 		case *abi.Checkpoint:
 			got = appendCheckpoint(nil, v)
 		case *abi.Catalog:
@@ -181,11 +185,13 @@ func TestMessagesAgainstEncodingJSON(t *testing.T) {
 func TestRequestsCoverEveryField(t *testing.T) {
 	open := abi.OpenRequest{Pipeline: "p", Connector: "c", Role: "r", Config: map[string]any{"k": "v"}}
 	run := abi.RunRequest{
-		Stream: "s", SyncMode: "m", WriteMode: "w", PrimaryKey: []string{"k"}, BatchRows: 1, BatchBytes: 2, MaxBatchBytes: 3,
+		Stream: "s", Partition: "p", SyncMode: "m", WriteMode: "w", PrimaryKey: []string{"k"}, BatchRows: 1, BatchBytes: 2, MaxBatchBytes: 3,
 		CheckpointBytes: 4, CheckpointRows: 5, CheckpointSeconds: 6,
 	}
 	described := abi.Error{Category: "c", Message: "m", Hint: "h", Detail: "d", Code: "e", Field: "f", Column: "g", CommitState: "u"}
-	for _, v := range []any{open, run, described} {
+	partition := abi.PartitionRequest{Attempt: "a", Stream: "s", WriteMode: "w", PrimaryKey: []string{"k"}, Count: 2, Auto: true, Key: "x"}
+	finish := abi.FinishRequest{Stream: "s", WriteMode: "w", PrimaryKey: []string{"k"}, Partitions: []string{"p"}, Commit: true}
+	for _, v := range []any{open, run, partition, finish, described} {
 		for i := range reflect.TypeOf(v).NumField() {
 			if reflect.ValueOf(v).Field(i).IsZero() {
 				t.Errorf("this test leaves out %s.%s", reflect.TypeOf(v), reflect.TypeOf(v).Field(i).Name)
@@ -197,6 +203,12 @@ func TestRequestsCoverEveryField(t *testing.T) {
 		}
 		var got any
 		switch v.(type) {
+		case abi.PartitionRequest:
+			r, e := parsePartitionRequest(b)
+			got, err = *r, e
+		case abi.FinishRequest:
+			r, e := parseFinishRequest(b)
+			got, err = *r, e
 		case abi.OpenRequest:
 			r, e := parseOpenRequest(b)
 			got, err = *r, e

@@ -20,6 +20,7 @@ func parseRunRequest(b []byte) (*abi.RunRequest, error) {
 	f := parseFields("run request", b)
 	req := &abi.RunRequest{
 		Stream:            f.string("stream"),
+		Partition:         f.string("partition"),
 		SyncMode:          f.string("sync_mode"),
 		WriteMode:         f.string("write_mode"),
 		PrimaryKey:        f.strings("primary_key"),
@@ -29,6 +30,32 @@ func parseRunRequest(b []byte) (*abi.RunRequest, error) {
 		CheckpointBytes:   f.int("checkpoint_bytes"),
 		CheckpointRows:    f.int("checkpoint_rows"),
 		CheckpointSeconds: f.int("checkpoint_seconds"),
+	}
+	return req, f.err
+}
+
+func parsePartitionRequest(b []byte) (*abi.PartitionRequest, error) {
+	f := parseFields("partition request", b)
+	req := &abi.PartitionRequest{
+		Attempt:    f.string("attempt"),
+		Stream:     f.string("stream"),
+		WriteMode:  f.string("write_mode"),
+		PrimaryKey: f.strings("primary_key"),
+		Count:      f.int("count"),
+		Auto:       f.bool("auto"),
+		Key:        f.string("partition_key"),
+	}
+	return req, f.err
+}
+
+func parseFinishRequest(b []byte) (*abi.FinishRequest, error) {
+	f := parseFields("finish request", b)
+	req := &abi.FinishRequest{
+		Stream:     f.string("stream"),
+		WriteMode:  f.string("write_mode"),
+		PrimaryKey: f.strings("primary_key"),
+		Partitions: f.strings("partitions"),
+		Commit:     f.bool("commit"),
 	}
 	return req, f.err
 }
@@ -93,6 +120,12 @@ func appendCatalogStream(dst []byte, s *abi.CatalogStream) []byte {
 	return append(dst, '}')
 }
 
+func appendPartitions(dst []byte, p *abi.Partitions) []byte {
+	dst = appendStrings(appendKey(append(dst, '{'), "partitions"), p.Partitions)
+	dst = appendText(dst, "note", p.Note)
+	return append(dst, '}')
+}
+
 func appendCheckReport(dst []byte, r *abi.CheckReport) []byte {
 	dst = appendString(appendKey(append(dst, '{'), "message"), r.Message)
 	return append(dst, '}')
@@ -153,6 +186,14 @@ func (f *fields) int(key string) int64 {
 		f.wrong(key, "an integer of 64 bits")
 	}
 	return n
+}
+
+func (f *fields) bool(key string) bool {
+	b, ok := f.values[key].(bool)
+	if !ok && f.values[key] != nil {
+		f.wrong(key, "true or false")
+	}
+	return b
 }
 
 func (f *fields) object(key string) map[string]any {

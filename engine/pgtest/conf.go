@@ -55,13 +55,18 @@ func settings(profile string) []setting {
 		{"wal_level", "replica"},
 		{"wal_compression", "off"},
 
+		// Partitions that are appended to a table are prepared before they are committed together. The server's default
+		// is none.
+		{"max_prepared_transactions", "16"},
+
 		{"timezone", "UTC"},
 		{"log_timezone", "UTC"},
 	}
 }
 
 // hashed names the parameters that ConfHash covers: the profiles', and others that a given server may have set and
-// that move a measurement. Addresses, paths and names are not among them.
+// that move a measurement. Addresses, paths and names are not among them, nor is max_prepared_transactions: a run for
+// which there are too few is another one and not a slower one, and says so.
 const hashed = `autovacuum, bgwriter_lru_maxpages, block_size, checkpoint_timeout, data_checksums, default_toast_compression,
 	effective_io_concurrency, fsync, full_page_writes, huge_pages, jit, log_checkpoints, log_min_duration_statement,
 	log_statement, maintenance_work_mem, max_parallel_workers_per_gather, max_wal_size, min_wal_size, server_encoding,

@@ -10,7 +10,7 @@ import (
 func TestSettings(t *testing.T) {
 	const common = " autovacuum=off checkpoint_timeout=1d max_wal_size=8GB min_wal_size=1GB bgwriter_lru_maxpages=0 log_checkpoints=on" +
 		" jit=off synchronize_seqscans=off max_parallel_workers_per_gather=0 shared_buffers=512MB huge_pages=off" +
-		" wal_level=replica wal_compression=off timezone=UTC log_timezone=UTC"
+		" wal_level=replica wal_compression=off max_prepared_transactions=16 timezone=UTC log_timezone=UTC"
 	for profile, want := range map[string]string{
 		Quiet:   "fsync=off synchronous_commit=off full_page_writes=off" + common,
 		Durable: "fsync=on synchronous_commit=on full_page_writes=on" + common,

@@ -12,11 +12,13 @@ const (
 	defaultOnDataError = "fail"
 	defaultCompression = "none" // between stages of one process there is no wire to save
 
-	// 256 MiB hold two Go guests with their batches in both representations
-	// (some 30 MiB each with the usual 1 MiB batches) and a full channel. Less
-	// leaves no room for a row of many megabytes; more would surprise on a small
-	// container, which is where a loader often runs.
-	defaultMaxMemory = 256 << 20
+	// Each partition that is moved at the same time has its own pair of guests and
+	// its own channels, and one more pair plans the stream and ends it: 128 MiB for
+	// each pair. A stream moved whole has 256 MiB, which hold two Go guests with
+	// their batches in both representations (some 30 MiB each with the usual 1 MiB
+	// batches) and a full channel. Less leaves no room for a row of many megabytes;
+	// more would surprise on a small container, which is where a loader often runs.
+	defaultPairMemory = 128 << 20
 
 	// A batch may take a quarter of the memory, which is also what frames in
 	// flight may take together. So the default is 64 MiB, and follows max_memory
@@ -26,8 +28,12 @@ const (
 	maxBatchShare   = 4
 	defaultMaxBatch = 64 << 20
 
-	// One worker per stage. More is not supported yet.
+	// More than one takes connections, memory and processors that others may be
+	// meant to have, so it has to be asked for. auto is one a processor: its two
+	// guests and two backends keep about that much busy. Beyond 8 the servers are
+	// the bound, and their owner knows what they can take.
 	defaultParallelism = 1
+	maxAutoParallelism = 8
 
 	// A checkpoint ends a statement on the destination and reports progress.
 	// At 64 MiB that is once a second or less, and its round trip does not show;
@@ -65,5 +71,7 @@ const (
 	maxCheckpointSeconds = 7 * 24 * 60 * 60
 	maxMaxRetries        = 100
 	maxMaxInflight       = 4096
-	maxParallelism       = 1
+
+	// Each costs a connection at both ends. A server of default settings has 100.
+	maxParallelism = 32
 )

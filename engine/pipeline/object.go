@@ -218,6 +218,34 @@ func (o *object) number(key string, fallback, least, most int64) int64 {
 	return value
 }
 
+// numberOr is number for a key that may have a word in the place of its number,
+// and reports whether it has.
+func (o *object) numberOr(word, key string, fallback, least, most int64) (value int64, isWord bool) {
+	n := o.find(key)
+	if n == nil || n.kind != kindString {
+		return o.number(key, fallback, least, most), false
+	}
+
+	text := n.value.(string)
+	if n.vars {
+		text = strings.TrimSpace(text)
+	}
+	_, err := strconv.ParseInt(text, 10, 64)
+	switch {
+	case text == word:
+		return fallback, true
+	case n.vars && err == nil:
+		return o.number(key, fallback, least, most), false
+	case n.vars:
+		o.errorf(key, "%s: want %s or a whole number; %s is neither", o.at(key), word, shown(n))
+	case nearest(text, []string{word}) != "":
+		o.errorf(key, "%s: %s is not known; did you mean %q?", o.at(key), shown(n), word)
+	default:
+		o.errorf(key, "%s: want %s or a whole number, have text (%s)", o.at(key), word, shown(n))
+	}
+	return fallback, false
+}
+
 // size returns a key's size in bytes, fallback if it is left out or wrong.
 func (o *object) size(key string, fallback, least, most int64) int64 {
 	n := o.find(key)

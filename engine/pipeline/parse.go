@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 	"unicode"
@@ -99,13 +100,14 @@ func (t *tree) source(s *Source, o *object) {
 }
 
 func (t *tree) stream(n *node, path string, seen map[string]int, index int) Stream {
-	o := t.object(n, path, "name", "sync_mode", "cursor_field")
+	o := t.object(n, path, "name", "sync_mode", "partition_key", "cursor_field")
 	if o == nil {
 		return Stream{}
 	}
 
 	s := Stream{Name: o.name("name")}
 	s.SyncMode = o.choice("sync_mode", "", []string{"full_refresh"}, []string{"incremental", "cdc"})
+	s.PartitionKey = o.text("partition_key", "")
 	if o.find("cursor_field") != nil {
 		o.errorf("cursor_field", `%s: belongs to sync_mode "incremental", which is not supported yet; remove it`, o.at("cursor_field"))
 	}
@@ -181,14 +183,16 @@ func ExpandHome(path string) (string, error) {
 }
 
 func (t *tree) resources(r *Resources, o *object) {
-	r.MaxMemory = o.size("max_memory", defaultMaxMemory, minMaxMemory, maxMaxMemory)
+	parallelism, auto := o.numberOr("auto", "parallelism", defaultParallelism, 1, maxParallelism)
+	if auto {
+		parallelism = int64(min(runtime.GOMAXPROCS(0), maxAutoParallelism))
+	}
+	r.Parallelism, r.AutoParallelism = int(parallelism), auto
+
+	r.MaxMemory = o.size("max_memory", defaultPairMemory*(parallelism+1), minMaxMemory, maxMaxMemory)
 	r.MaxBatchBytes = o.size("max_batch_bytes", min(defaultMaxBatch, r.MaxMemory/maxBatchShare), minMaxBatch, maxMaxBatch)
 	if r.MaxBatchBytes > r.MaxMemory/maxBatchShare {
 		o.errorf("max_batch_bytes", "resources.max_batch_bytes: want at most a quarter of max_memory (%s); a batch exists in several places at once", sizeText(r.MaxMemory))
-	}
-	r.Parallelism = int(o.number("parallelism", defaultParallelism, 1, 1<<31-1))
-	if r.Parallelism > maxParallelism {
-		o.errorf("parallelism", "resources.parallelism: more than %d is not supported yet", maxParallelism)
 	}
 
 	r.CheckpointBytes = o.size("checkpoint_interval_bytes", defaultCheckpointBytes, 0, maxCheckpointBytes)

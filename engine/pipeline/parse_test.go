@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +28,7 @@ func TestEveryKey(t *testing.T) {
 			Use:     Ref{"acme", "source-postgres", "v1.2"},
 			Strict:  true,
 			Config:  map[string]any{"host": "db: 1", "port": "5432", "password": password, "options": options},
-			Streams: []Stream{{"public events", "full_refresh"}, {"orders", "full_refresh"}},
+			Streams: []Stream{{Name: "public events", SyncMode: "full_refresh"}, {"orders", "full_refresh", "order id"}},
 		},
 		Transforms: []Transform{
 			{Use: Ref{Name: "transform-identity"}, Config: map[string]any{}},
@@ -45,7 +46,7 @@ func TestEveryKey(t *testing.T) {
 		},
 		State: State{"sqlite", "/home/u/runs/state.db"},
 		Resources: Resources{
-			MaxMemory: 1 << 30, MaxBatchBytes: 16 << 20, Parallelism: 1,
+			MaxMemory: 1 << 30, MaxBatchBytes: 16 << 20, Parallelism: 4,
 			CheckpointBytes: 1000, CheckpointRows: 5000, CheckpointInterval: time.Minute,
 			MaxRetries: 0, Compression: "zstd", MaxInflightBatches: 4,
 		},
@@ -103,6 +104,51 @@ func TestBatchFollowsMemory(t *testing.T) {
 		if p.Resources.MaxBatchBytes != want {
 			t.Errorf("max_memory %s gives max_batch_bytes %d, want %d", memory, p.Resources.MaxBatchBytes, want)
 		}
+	}
+}
+
+// auto is a partition a processor, up to a bound; memory follows what it comes to.
+func TestParallelism(t *testing.T) {
+	processors := runtime.GOMAXPROCS(0)
+	t.Cleanup(func() { runtime.GOMAXPROCS(processors) })
+	env := map[string]string{"N": " 3 ", "WORD": "auto"}
+	for _, c := range []struct {
+		value      string
+		processors int
+		want       int
+		auto       bool
+		memory     int64
+	}{
+		{"1", 4, 1, false, 256 << 20},
+		{"2", 1, 2, false, 384 << 20},
+		{"32", 1, 32, false, 33 * 128 << 20},
+		{"auto", 1, 1, true, 256 << 20},
+		{"auto", 6, 6, true, 896 << 20},
+		{"auto", 12, 8, true, 9 * 128 << 20},
+		{"'auto'", 2, 2, true, 384 << 20},
+		{"'${N}'", 1, 3, false, 512 << 20},
+		{"'${WORD}'", 2, 2, true, 384 << 20},
+		{"'${NO:-4}'", 1, 4, false, 640 << 20},
+	} {
+		runtime.GOMAXPROCS(c.processors)
+		p, err := Parse("", []byte(minimal+"resources: {parallelism: "+c.value+"}\n"), func(k string) (string, bool) { v, ok := env[k]; return v, ok })
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		r := p.Resources
+		if r.Parallelism != c.want || r.AutoParallelism != c.auto || r.MaxMemory != c.memory {
+			t.Errorf("%s with %d processors gives parallelism %d, auto %v, max_memory %d; want %d, %v, %d",
+				c.value, c.processors, r.Parallelism, r.AutoParallelism, r.MaxMemory, c.want, c.auto, c.memory)
+		}
+		if r.MaxMemory > maxMaxMemory {
+			t.Errorf("%s gives max_memory %d, more than a file may ask for", c.value, r.MaxMemory)
+		}
+	}
+
+	p, err := Parse("", []byte(minimal+"resources: {parallelism: 8, max_memory: 64mb}\n"), nil)
+	if err != nil || p.Resources.MaxMemory != 64<<20 {
+		t.Errorf("got %+v, %v; want the memory that the file names", p, err)
 	}
 }
 
@@ -169,6 +215,7 @@ func TestPosition(t *testing.T) {
 		"source.streams[0]":               {17, 7},
 		"source.streams[0].name":          {17, 13},
 		"source.streams[1].sync_mode":     {19, 33},
+		"source.streams[1].partition_key": {19, 62},
 		"source.streams[7].sync_mode":     {16, 3},
 		"transforms[0].config":            {22, 5},
 		"transforms[1].config.a":          {26, 10},
@@ -281,6 +328,7 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(input))
 	}
 	f.Add([]byte(minimal))
+	f.Add([]byte(minimal + "resources: {parallelism: auto}\n"))
 	full, err := os.ReadFile("testdata/full.yaml")
 	if err != nil {
 		f.Fatal(err)
@@ -294,7 +342,7 @@ func FuzzParse(f *testing.F) {
 		p, err := Parse("f", data, lookup)
 		if err == nil {
 			if p.Name == "" || len(p.Source.Streams) == 0 || p.Source.Use.Name == "" || p.Destination.Config == nil ||
-				p.Resources.MaxBatchBytes > p.Resources.MaxMemory/4 || p.Resources.Parallelism != 1 {
+				p.Resources.MaxBatchBytes > p.Resources.MaxMemory/4 || p.Resources.Parallelism < 1 || p.Resources.Parallelism > maxParallelism {
 				t.Errorf("accepted %+v", p)
 			}
 			return

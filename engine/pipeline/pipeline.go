@@ -36,8 +36,9 @@ type Source struct {
 
 // Stream is one table to move.
 type Stream struct {
-	Name     string
-	SyncMode string // "full_refresh"
+	Name         string
+	SyncMode     string // "full_refresh"
+	PartitionKey string // the column whose ranges become partitions; empty: what the source finds best
 }
 
 // Transform is one stage between source and destination.
@@ -65,9 +66,10 @@ type State struct {
 
 // Resources are the limits of a run.
 type Resources struct {
-	MaxMemory          int64 // bytes, guests and frames in flight together
-	MaxBatchBytes      int64 // bytes no batch may pass
-	Parallelism        int
+	MaxMemory          int64         // bytes, guests and frames in flight together
+	MaxBatchBytes      int64         // bytes no batch may pass
+	Parallelism        int           // partitions of a stream moved at the same time, 1 to 32; auto is resolved
+	AutoParallelism    bool          // the file says auto: fewer partitions are as welcome
 	CheckpointBytes    int64         // 0: off
 	CheckpointRows     int64         // 0: off
 	CheckpointInterval time.Duration // 0: off; whole seconds

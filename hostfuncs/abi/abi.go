@@ -3,7 +3,7 @@
 // It is compiled into both sides, so it imports the standard library only and
 // nothing of it that is large: no fmt, no encoding/json, no net.
 //
-// Nothing in the contract is Go's own. A guest exports six functions without
+// Nothing in the contract is Go's own. A guest exports eight functions without
 // parameters ([ExportVersion] ... [ExportClose]); it imports functions from the
 // namespace [Module] whose parameters are 32-bit offsets and lengths in its own
 // linear memory. Control messages are JSON ([OpenRequest], [RunRequest],
@@ -16,7 +16,7 @@ package abi
 
 // Version is the contract's version. A host refuses a guest that reports
 // another one: the two sides would disagree about the bytes they exchange.
-const Version = 1
+const Version = 2
 
 // Module is the namespace of every host function a guest imports.
 const Module = "rapidbyte"
@@ -24,18 +24,20 @@ const Module = "rapidbyte"
 // The functions a guest exports. Each takes nothing and returns an i32: the
 // contract version for ExportVersion, a [Status] for the others.
 const (
-	ExportVersion  = "rb_abi_version"
-	ExportOpen     = "rb_open"
-	ExportCheck    = "rb_check"
-	ExportDiscover = "rb_discover"
-	ExportRun      = "rb_run"
-	ExportClose    = "rb_close"
+	ExportVersion   = "rb_abi_version"
+	ExportOpen      = "rb_open"
+	ExportCheck     = "rb_check"
+	ExportDiscover  = "rb_discover"
+	ExportPartition = "rb_partition"
+	ExportRun       = "rb_run"
+	ExportFinish    = "rb_finish"
+	ExportClose     = "rb_close"
 )
 
 // Exports lists every function a guest must export, in the order a host calls
 // them.
 func Exports() []string {
-	return []string{ExportVersion, ExportOpen, ExportCheck, ExportDiscover, ExportRun, ExportClose}
+	return []string{ExportVersion, ExportOpen, ExportCheck, ExportDiscover, ExportPartition, ExportRun, ExportFinish, ExportClose}
 }
 
 // Host is what a guest may ask of the host. Slices passed in are read during
@@ -103,14 +105,20 @@ type Host interface {
 }
 
 // Guest is one instance of a connector as the host drives it: ABIVersion once,
-// Open once, then Check, Discover or any number of Run, then Close. The calls
-// never overlap.
+// Open once, then any number of the others, then Close. The calls never overlap.
+//
+// Run moves a stream, or one partition of it. A stream that is moved in several
+// partitions has one more instance at each end, which moves none: Partition says
+// what the partitions are before any of them runs, and a destination's Finish
+// makes all their rows visible, or none, after the last one.
 type Guest interface {
 	ABIVersion() int32
 	Open() Status
 	Check() Status
 	Discover() Status
+	Partition() Status
 	Run() Status
+	Finish() Status
 	Close() Status
 }
 
@@ -129,8 +137,10 @@ type Request int32
 
 // The requests.
 const (
-	RequestOpen Request = iota // an [OpenRequest]; from open to close
-	RequestRun                 // a [RunRequest]; during run only
+	RequestOpen      Request = iota // an [OpenRequest]; from open to close
+	RequestRun                      // a [RunRequest]; during run only
+	RequestPartition                // a [PartitionRequest]; during partition only
+	RequestFinish                   // a [FinishRequest]; during finish only
 )
 
 // Reply names what a guest hands over.
@@ -138,9 +148,10 @@ type Reply int32
 
 // The replies.
 const (
-	ReplyError   Reply = iota // an [Error]: the export is about to return [Failed]
-	ReplyCatalog              // a [Catalog], from discover
-	ReplyCheck                // a [CheckReport], from check
+	ReplyError      Reply = iota // an [Error]: the export is about to return [Failed]
+	ReplyCatalog                 // a [Catalog], from discover
+	ReplyCheck                   // a [CheckReport], from check
+	ReplyPartitions              // [Partitions], from partition
 )
 
 // LogLevel is the severity of a log line.
@@ -198,5 +209,6 @@ const (
 	MaxControl   = 8 << 20 // bytes of a control message, either way
 	MaxMetrics   = 64      // different metric names of one stage
 	MaxConns     = 16      // open connections of one instance
+	MaxPartition = 1 << 20 // bytes of the description of one partition
 	MaxNameBytes = 128     // bytes of a metric, broker or target name
 )

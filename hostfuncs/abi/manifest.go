@@ -16,6 +16,10 @@ type Manifest struct {
 	// it before the guest sees it.
 	Broker string          `json:"broker"`
 	Config []ManifestField `json:"config"`
+	// Parallel says that several instances may each move a partition of a stream
+	// at the same time: a source and a destination then answer partition, and a
+	// transform does the same to a row whatever other rows it sees.
+	Parallel bool `json:"parallel"`
 }
 
 // ManifestField is one key of a connector's configuration.

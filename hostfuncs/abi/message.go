@@ -11,9 +11,13 @@ type OpenRequest struct {
 	Config map[string]any `json:"config"`
 }
 
-// RunRequest describes one stream to move.
+// RunRequest describes one stream to move, or one partition of it.
 type RunRequest struct {
-	Stream     string   `json:"stream"`
+	Stream string `json:"stream"`
+	// Partition is what this connector's own [Partitions] says of the partition;
+	// empty: the stream is moved whole and by this instance alone.
+	Partition string `json:"partition,omitempty"`
+
 	SyncMode   string   `json:"sync_mode"`   // "full_refresh"
 	WriteMode  string   `json:"write_mode"`  // "append", "replace"
 	PrimaryKey []string `json:"primary_key"` // columns of the key a new table gets; may be empty
@@ -29,6 +33,54 @@ type RunRequest struct {
 	CheckpointBytes   int64 `json:"checkpoint_bytes"`
 	CheckpointRows    int64 `json:"checkpoint_rows"`
 	CheckpointSeconds int64 `json:"checkpoint_seconds"`
+}
+
+// PartitionRequest asks in which partitions a stream can be moved at the same
+// time, each by an instance and over connections of its own.
+type PartitionRequest struct {
+	// Attempt names this try to move the stream, unlike every other try of every
+	// run: lower-case letters, digits and dashes, at most 40 of them.
+	Attempt    string   `json:"attempt"`
+	Stream     string   `json:"stream"`
+	WriteMode  string   `json:"write_mode"`  // as in a [RunRequest]
+	PrimaryKey []string `json:"primary_key"` // as in a [RunRequest]
+
+	// Count is how many partitions are wanted, at least 1. Auto says that fewer
+	// are as welcome: a source then makes none that is not worth a connection.
+	Count int64 `json:"count"`
+	Auto  bool  `json:"auto"`
+	// Key is the column whose ranges a source is to read; empty: what it finds
+	// best.
+	Key string `json:"partition_key"`
+}
+
+// Partitions is the answer of partition: at least one and at most as many as
+// were wanted.
+//
+// The partitions of a source have every row of the stream once between them, all
+// of one moment, as long as the instance that answered lives. Other streams that
+// it is asked about are of the same moment. One partition is the whole stream,
+// at that moment.
+//
+// Nothing that is written to the partitions of a destination is visible before
+// finish. One partition means that the stream has to be written whole.
+type Partitions struct {
+	// Partitions holds what each partition's instance finds in its [RunRequest],
+	// in words that are the connector's own.
+	Partitions []string `json:"partitions"`
+	// Note says in one line why there are fewer than were wanted; may be empty.
+	Note string `json:"note,omitempty"`
+}
+
+// FinishRequest tells a destination that every partition of a stream has run
+// without an error (Commit), or that the stream is given up. It may be told so
+// again, and by another instance than before, if the answer was lost.
+type FinishRequest struct {
+	Stream     string   `json:"stream"`
+	WriteMode  string   `json:"write_mode"`
+	PrimaryKey []string `json:"primary_key"`
+	Partitions []string `json:"partitions"` // those that ran, in this destination's words
+	Commit     bool     `json:"commit"`     // make their rows visible; else remove them
 }
 
 // Checkpoint says how much of a stream the destination's server has accepted.

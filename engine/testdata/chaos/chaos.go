@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rapidbyte-go/rapidbyte/connectors/sdk"
@@ -85,20 +86,27 @@ func (b *base) misbehave(when string) error {
 		b.h.Phase(abi.PhaseCommit)
 		return &abi.Error{Category: abi.CategoryTransientDB, Message: "answer lost", CommitState: abi.CommitUnknown}
 	case "transient-" + when:
-		// Fails twice, by counting in the pipeline's state.
-		have, _, err := b.h.StateGet("failures")
-		if err != nil {
-			return err
-		}
-		k, _ := strconv.Atoi(string(have))
-		if k < 2 {
-			if err := b.h.StatePut("failures", []byte(strconv.Itoa(k+1))); err != nil {
-				return err
-			}
-			return &abi.Error{Category: abi.CategoryTransientDB, Message: "busy, try again"}
-		}
+		return b.twice(&abi.Error{Category: abi.CategoryTransientDB, Message: "busy, try again"})
+	case "lost-" + when:
+		return b.twice(&abi.Error{Category: abi.CategoryTransientDB, Message: "answer lost", CommitState: abi.CommitUnknown})
 	}
 	return nil
+}
+
+// twice fails with e twice, by counting in the pipeline's state.
+func (b *base) twice(e *abi.Error) error {
+	have, _, err := b.h.StateGet("failures")
+	if err != nil {
+		return err
+	}
+	k, _ := strconv.Atoi(string(have))
+	if k == 2 {
+		return nil
+	}
+	if err := b.h.StatePut("failures", []byte(strconv.Itoa(k+1))); err != nil {
+		return err
+	}
+	return e
 }
 
 var sink int
@@ -127,6 +135,30 @@ func (s *Source) Discover() (*abi.Catalog, error) {
 	return &abi.Catalog{Streams: []abi.CatalogStream{{Name: "numbers", Rows: -1}}}, s.misbehave("discover")
 }
 
+// Partition deals the batches out, to "0/3", "1/3" and "2/3".
+func (s *Source) Partition(req *abi.PartitionRequest) (*abi.Partitions, error) {
+	n := min(req.Count, s.n)
+	if s.mode == "single" {
+		n = 1
+	}
+	p := &abi.Partitions{Note: "there are so many"}
+	for i := range n {
+		p.Partitions = append(p.Partitions, strconv.FormatInt(i, 10)+"/"+strconv.FormatInt(n, 10))
+	}
+	return p, s.misbehave("partition")
+}
+
+// batches returns how many batches the partition has.
+func (s *Source) batches(partition string) int64 {
+	place, of, ok := strings.Cut(partition, "/")
+	if !ok {
+		return s.n
+	}
+	i, _ := strconv.ParseInt(place, 10, 64)
+	n, _ := strconv.ParseInt(of, 10, 64)
+	return s.n*(i+1)/n - s.n*i/n
+}
+
 // Read emits a schema, the batches and the end of the stream.
 func (s *Source) Read(req *abi.RunRequest) error {
 	s.h.Phase(abi.PhaseFetch)
@@ -140,18 +172,19 @@ func (s *Source) Read(req *abi.RunRequest) error {
 		return err
 	}
 	batch := make([]byte, s.size)
-	for i := range s.n {
+	n := s.batches(req.Partition)
+	for i := range n {
 		binary.LittleEndian.PutUint64(batch, RowsPerBatch)
 		if err := s.h.Emit(batch, RowsPerBatch); err != nil {
 			return err
 		}
-		if i == s.n/2 {
+		if i == n/2 {
 			if err := s.misbehave("run"); err != nil {
 				return err
 			}
 		}
 	}
-	s.h.Metric(abi.MetricRowsRead, s.n*RowsPerBatch)
+	s.h.Metric(abi.MetricRowsRead, n*RowsPerBatch)
 	if s.mode == "no-end" {
 		return nil
 	}
@@ -195,8 +228,38 @@ type Destination struct{ base }
 // NewDestination returns a destination.
 func NewDestination() sdk.Destination { return &Destination{} }
 
+// Partition takes as many partitions as are wanted and calls them by their places.
+func (d *Destination) Partition(req *abi.PartitionRequest) (*abi.Partitions, error) {
+	if d.mode == "single" {
+		return &abi.Partitions{Partitions: []string{""}, Note: "one is enough"}, nil
+	}
+	p := &abi.Partitions{}
+	for i := range req.Count {
+		p.Partitions = append(p.Partitions, strconv.FormatInt(i, 10))
+	}
+	return p, nil
+}
+
+// Finish notes in the state what it was told, behind what it was told before.
+func (d *Destination) Finish(req *abi.FinishRequest) error {
+	what := "undo"
+	if req.Commit {
+		d.h.Phase(abi.PhaseCommit)
+		what = "finish"
+	}
+	told := what + " " + req.Stream + " " + strings.Join(req.Partitions, ",") + "; "
+	have, _, err := d.h.StateGet("finished")
+	if err != nil {
+		return err
+	}
+	if err := d.h.StatePut("finished", append(have, told...)); err != nil {
+		return err
+	}
+	return d.misbehave(what)
+}
+
 // Write takes every message and reports the rows in them.
-func (d *Destination) Write(*abi.RunRequest) error {
+func (d *Destination) Write(req *abi.RunRequest) error {
 	d.h.Phase(abi.PhaseFlush)
 	rows := int64(0)
 	for {
@@ -217,8 +280,14 @@ func (d *Destination) Write(*abi.RunRequest) error {
 	if err := d.misbehave("run"); err != nil {
 		return err
 	}
+	if err := d.misbehave("write-" + req.Partition); err != nil {
+		return err
+	}
 	d.h.Phase(abi.PhaseCommit)
 	if err := d.misbehave("commit"); err != nil {
+		return err
+	}
+	if err := d.misbehave("commit-" + req.Partition); err != nil {
 		return err
 	}
 	if d.mode == "lose-row" {
