@@ -108,6 +108,16 @@ func BenchmarkNetwork(b *testing.B) {
 	}
 }
 
+// BenchmarkPartitions moves the rows in several partitions at the same time, and
+// fails if a run did not.
+func BenchmarkPartitions(b *testing.B) {
+	if listed(b, lab.Grid.Partitions) {
+		return
+	}
+	env := require(b)
+	measure(b, env, env.Grid.Partitions(), env.PartitionTrial)
+}
+
 // BenchmarkSource reads the rows into Arrow batches and drops them.
 func BenchmarkSource(b *testing.B) {
 	if listed(b, lab.Grid.Sources) {
@@ -141,7 +151,7 @@ func measure(b *testing.B, env *lab.Env, cases []lab.Case, trial func(context.Co
 	for _, c := range cases {
 		b.Run(c.Sub(), func(b *testing.B) {
 			t, err := trial(b.Context(), c)
-			if errors.Is(err, lab.ErrNoPSQL) {
+			if errors.Is(err, lab.ErrNoPSQL) || errors.Is(err, lab.ErrNoPrepared) {
 				skip(b, err)
 			}
 			if err != nil {

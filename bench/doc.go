@@ -15,6 +15,8 @@
 //   - Pipeline: rows x load method x codec, everything warm. The main family.
 //   - PipelineCold: the first run of a process, with nothing compiled
 //     (cache=cold) and with compiled modules on disk (cache=disk).
+//   - Partitions: the same rows in several partitions at the same time, into a
+//     table that is there (table=existing) or one that the run makes (table=new).
 //   - Floor: the same rows by pgx (via=pgx) or psql (via=psql), without
 //     WebAssembly and Arrow. Pipeline over Floor is the price of both.
 //   - Tax: each run beside one with the connectors linked in, in turn: the price

@@ -86,7 +86,7 @@ func suiteChild(pattern string, env ...string) (string, error) {
 func suiteCommand(pattern string, env ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], "-test.run=^$", "-test.bench="+pattern, "-test.benchtime=1x", "-test.timeout=5m")
 	cmd.Env = append(os.Environ(), "BENCH_ROWS="+smallRows, "BENCH_LOAD=", "BENCH_COMPRESSION=", "BENCH_RUNTIME=", "BENCH_METRICS=", "BENCH_RESULTS=off",
-		"BENCH_NETWORK=", "BENCH_SEED=", "BENCH_PROFILE=", "BENCH_LIST=", "BENCH_SAMPLES=", "BENCH_TURNS=")
+		"BENCH_NETWORK=", "BENCH_PARTITIONS=", "BENCH_SEED=", "BENCH_PROFILE=", "BENCH_LIST=", "BENCH_SAMPLES=", "BENCH_TURNS=")
 	cmd.Env = append(cmd.Env, env...)
 	return cmd
 }
@@ -198,6 +198,7 @@ var zeroUnits = map[string]string{
 	"guest-tax":          "the same",
 	"gc-cpu-ns/op":       "a run of few rows ends before the heap is collected",
 	"gc-cycles/op":       "the same",
+	"partition-skew":     "of partitions, not of pipelines",
 }
 
 // A metric that never says anything is one that is not measured.

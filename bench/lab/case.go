@@ -29,6 +29,7 @@ var families = map[string][]string{
 	"Tax":          {"rows", "load"},
 	"Peer":         {"rows", "via"},
 	"Network":      {"rows", "load", "compression", "network"},
+	"Partitions":   {"rows", "partitions", "table"},
 	"Source":       {"rows"},
 	"Dest":         {"rows", "load"},
 	"Workload":     {"workload", "rows", "load"},

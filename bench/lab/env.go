@@ -284,13 +284,22 @@ func (e *Env) TempDir() (string, error) { return os.MkdirTemp(e.dir, "") }
 // Pipeline returns the pipeline that moves the rows of s, as a user would write
 // it in a file.
 func (e *Env) Pipeline(s *Source, load, compression string) (*pipeline.Pipeline, error) {
+	return e.pipelineWith(s, load, map[string]any{"compression": compression})
+}
+
+// pipelineWith is Pipeline with any resources.
+func (e *Env) pipelineWith(s *Source, load string, resources map[string]any) (*pipeline.Pipeline, error) {
 	source, err := json.Marshal(pgtest.SourceConfig(s.DSN))
 	if err != nil {
 		return nil, err
 	}
 	dest := pgtest.SourceConfig(s.DSN)
-	dest["schema"], dest["load_method"] = destSchema, load
+	dest["schema"], dest["load_method"] = s.schema(), load
 	destination, err := json.Marshal(dest)
+	if err != nil {
+		return nil, err
+	}
+	limits, err := json.Marshal(resources)
 	if err != nil {
 		return nil, err
 	}
@@ -308,9 +317,8 @@ destination:
   use: dest-postgres
   config: %s
   write_mode: append
-resources:
-  compression: %s
-`, source, s.Name, destination, compression)
+resources: %s
+`, source, s.Name, destination, limits)
 	return pipeline.Parse("bench.yaml", []byte(text), os.LookupEnv)
 }
 

@@ -14,6 +14,7 @@ type Grid struct {
 	Loads        []string // "insert", "copy"
 	Compressions []string // "none", "lz4", "zstd"
 	Networks     []string // of BenchmarkNetwork, as [ParseNetwork] reads them; nil for the usual few
+	Parallel     []string // resources.parallelism of BenchmarkPartitions; nil for the usual few
 	Runtime      string   // "compiled", "interpreted", "native"
 	AllMetrics   bool     // report every metric, not only the default ones
 	// Warmups is the number of untimed runs before the timed ones, from 1 to 3.
@@ -72,6 +73,10 @@ func GridFromEnv(lookup func(string) (string, bool)) (Grid, error) {
 	read("BENCH_NETWORK", func(values []string) error {
 		g.Networks = values
 		return networks(values)
+	})
+	read("BENCH_PARTITIONS", func(values []string) error {
+		g.Parallel = values
+		return parallelisms(values)
 	})
 	read("BENCH_RUNTIME", func(values []string) error {
 		if len(values) != 1 {
@@ -210,6 +215,27 @@ func (g Grid) Links() []Case {
 	return cases
 }
 
+// Partitions returns the cases of BenchmarkPartitions, for the most rows: what
+// more connections cost is to be seen against work. By default a table that is
+// there is written in one, two and as many partitions as auto makes, and one that
+// the run makes in two; a choice of one's own is made of both tables.
+func (g Grid) Partitions() []Case {
+	rows := strconv.Itoa(slices.Max(g.Rows))
+	if g.Parallel == nil {
+		return []Case{
+			NewCase("Partitions", rows, "1", "existing"), NewCase("Partitions", rows, "2", "existing"),
+			NewCase("Partitions", rows, "auto", "existing"), NewCase("Partitions", rows, "2", "new"),
+		}
+	}
+	var cases []Case
+	for _, table := range []string{"existing", "new"} {
+		for _, partitions := range g.Parallel {
+			cases = append(cases, NewCase("Partitions", rows, partitions, table))
+		}
+	}
+	return cases
+}
+
 // Sources returns the cases of BenchmarkSource.
 func (g Grid) Sources() []Case {
 	var cases []Case
@@ -275,6 +301,6 @@ func (g Grid) HostCalls() []Case {
 
 // All returns every case of the suite, in the order it runs them.
 func (g Grid) All() []Case {
-	return slices.Concat(g.Pipelines(), g.Colds(), g.Floors(), g.Taxes(), g.Peers(), g.Links(), g.Sources(), g.Dests(), g.Workloads(), g.Codecs(),
-		g.HostCalls(), g.ModuleLoads(), g.Calibrations())
+	return slices.Concat(g.Pipelines(), g.Colds(), g.Floors(), g.Taxes(), g.Peers(), g.Links(), g.Partitions(), g.Sources(), g.Dests(),
+		g.Workloads(), g.Codecs(), g.HostCalls(), g.ModuleLoads(), g.Calibrations())
 }

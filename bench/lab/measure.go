@@ -34,6 +34,7 @@ type Trial struct {
 type Outcome struct {
 	Rows   int64          // confirmed by whoever took them
 	Bytes  int64          // uncompressed Arrow bytes; 0 if none were made
+	Skew   float64        // rows of the largest partition over their mean; 0 where partitions are not the matter
 	Result *engine.Result // nil without an engine
 	// Values are what only this kind of run knows, by unit. Nil: nothing.
 	Values map[string]float64
@@ -208,6 +209,9 @@ func (m *meter) fill(values map[string]float64, wall time.Duration, out Outcome,
 	values["ns/op"] = float64(wall)
 	values["ns/row"] = float64(wall) / rows
 	values["rows/s"] = rows / wall.Seconds()
+	if out.Skew > 0 {
+		values["partition-skew"] = out.Skew
+	}
 	if out.Bytes > 0 {
 		values["MB/s"] = float64(out.Bytes) / 1e6 / wall.Seconds()
 	}

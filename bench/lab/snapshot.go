@@ -15,7 +15,7 @@ type snapshot struct {
 	wal  int64 // bytes of write-ahead log since the server was made
 	redo int64 // where recovery would start: moves with every checkpoint
 	// table is the bytes of the destination's table, long values that the server
-	// keeps apart included.
+	// keeps apart included; 0 if there is none.
 	table int64
 }
 
@@ -74,8 +74,8 @@ func after(ctx context.Context, source *Source, host hostCounters, heap heapCoun
 
 func (s *snapshot) readServer(ctx context.Context, source *Source) error {
 	err := source.conn.QueryRow(ctx, `SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::int8,
-		pg_wal_lsn_diff(redo_lsn, '0/0')::int8, pg_relation_size(c.oid) + coalesce(pg_relation_size(c.reltoastrelid), 0)
-		FROM pg_control_checkpoint(), pg_class c WHERE c.oid = $1::regclass`, source.dest()).Scan(&s.wal, &s.redo, &s.table)
+		pg_wal_lsn_diff(redo_lsn, '0/0')::int8, coalesce(pg_relation_size(c.oid), 0) + coalesce(pg_relation_size(c.reltoastrelid), 0)
+		FROM pg_control_checkpoint() LEFT JOIN pg_class c ON c.oid = to_regclass($1)`, source.dest()).Scan(&s.wal, &s.redo, &s.table)
 	if err != nil {
 		return fmt.Errorf("lab: read the server's counters: %w", err)
 	}

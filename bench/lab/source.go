@@ -109,12 +109,25 @@ func (e *Env) seed(ctx context.Context, s *Source) error {
 	return err
 }
 
-// Reset empties the destination and lets everything settle that an earlier run
-// may have left to do, here and in the server. It is never timed.
+// withNewTable returns the same rows with a destination that every run makes
+// itself, which leaves the other one as it is.
+func (s *Source) withNewTable() *Source {
+	made := *s
+	made.made = true
+	return &made
+}
+
+// Reset empties the destination, or removes it if the run makes it, and lets
+// everything settle that an earlier run may have left to do, here and in the
+// server. It is never timed.
 func (s *Source) Reset(ctx context.Context) error {
 	// In a transaction of its own: a truncation inside the run's would let the
 	// server skip the log under some settings, and move cost into the commit.
-	if _, err := s.conn.Exec(ctx, `TRUNCATE `+s.dest()); err != nil {
+	reset := `TRUNCATE `
+	if s.made {
+		reset = `DROP TABLE IF EXISTS `
+	}
+	if _, err := s.conn.Exec(ctx, reset+s.dest()); err != nil {
 		return fmt.Errorf("lab: reset the destination: %w", err)
 	}
 
@@ -138,7 +151,7 @@ func (s *Source) Reset(ctx context.Context) error {
 // says what is wrong.
 func (s *Source) Verify(ctx context.Context, full bool) error {
 	if full {
-		return s.check(ctx, s.conn, destSchema)
+		return s.check(ctx, s.conn, s.schema())
 	}
 	var rows int64
 	err := s.conn.QueryRow(ctx, `SELECT count(*) FROM `+s.dest()).Scan(&rows)

@@ -16,6 +16,9 @@ const Dataset = "bench_events/1"
 // index, as a pipeline would create it.
 const destSchema = "raw"
 
+// newSchema is where the destination lies that every run makes itself.
+const newSchema = "raw_new"
+
 // Table describes rows to move. Every value follows from the row's number: two
 // seedings are equal.
 type Table struct {
@@ -23,6 +26,7 @@ type Table struct {
 	Dataset string // names the rows in results, which are averaged over equal ones only
 	Rows    int
 
+	made     bool   // by the run: the destination's table is not there when it starts
 	database string // is the table's own
 	seed     func(ctx context.Context, dsn string) error
 }
@@ -39,5 +43,13 @@ func events(rows int) Table {
 // from returns the name of the source's table in SQL.
 func (t Table) from() string { return "public." + t.Name }
 
+// schema returns the schema of the destination's table.
+func (t Table) schema() string {
+	if t.made {
+		return newSchema
+	}
+	return destSchema
+}
+
 // dest returns the name of the destination's table in SQL.
-func (t Table) dest() string { return destSchema + "." + t.Name }
+func (t Table) dest() string { return t.schema() + "." + t.Name }

@@ -52,6 +52,7 @@ var ownUnits = []Unit{
 	{Name: "wall-tax", Better: "lower", Default: true, Doc: "wall time of a run over native-ns/op; the median of the pairs"},
 	{Name: "cpu-tax", Better: "lower", Default: true, Doc: "this process's CPU time in a run over that in the native one; the median of the pairs"},
 	{Name: "guest-tax", Better: "lower", Default: true, Doc: "time in the two guests over native-guest-ns/op; the median of the pairs"},
+	{Name: "partition-skew", Better: "lower", Default: true, Doc: "rows of the largest partition over the mean of all; 1 if they are equal"},
 }
 
 // defaultUnits are the engine's units that a plain run reports.
