@@ -32,9 +32,11 @@ const (
 	// whoever keeps the message aligned has the first column aligned to a cache
 	// line.
 	bodyAlign = 64
-	// slack is how many bytes behind every column's data belong to nobody, so
-	// that a kernel may copy short texts in whole words.
-	slack = 16
+	// slack is how many bytes behind the data of a column of fixed width belong to
+	// nobody, so that a kernel may write a few values more. textSlack is the same for
+	// the others: texts may be copied without looking how long they are.
+	slack     = 16
+	textSlack = 128
 )
 
 // Writer lays out batches of one schema, in one buffer that it uses again and
@@ -48,7 +50,7 @@ type Writer struct {
 	header []byte
 	at     batchPlaces
 
-	buf     []byte // capacity is length + slack
+	buf     []byte // begins at a multiple of bodyAlign
 	columns []Column
 	size    int // of the message laid out last
 }
@@ -84,8 +86,9 @@ func NewWriter(s *Schema, maxBytes int) *Writer {
 // right length to be filled in, in any order. Bitmaps and first offsets are zero;
 // everything else must be written in full.
 //
-// At least 16 bytes behind each Data, and the rest of the last 8 bytes behind
-// each Validity, may be overwritten with anything; [Writer.Finish] tidies up.
+// At least 16 bytes behind each Data, 128 if it is of Utf8 or Binary, and the rest of
+// the last 8 bytes behind each Validity, may be overwritten with anything;
+// [Writer.Finish] tidies up.
 //
 // Begin returns an error that matches [ErrTooLarge] or [ErrNulls]. It panics if
 // there is not one plan for each column, or if a number is impossible: both are
@@ -131,7 +134,7 @@ func (w *Writer) Begin(rows int, plans []Plan) error {
 		pos += padded(validity)
 		buffer += structSize
 
-		dataLen := plan.DataLen
+		dataLen, behind := plan.DataLen, textSlack
 		if f.varWidth() {
 			n := 4 * (rows + 1)
 			c.Offsets = offsetsView(w.buf[pos:], rows+1)
@@ -141,15 +144,15 @@ func (w *Writer) Begin(rows int, plans []Plan) error {
 			pos += padded(n)
 			buffer += structSize
 		} else {
-			dataLen = int(f.dataLen(rows))
+			dataLen, behind = int(f.dataLen(rows)), slack
 		}
 
-		c.Data = w.buf[pos : pos+dataLen : pos+padded(dataLen+slack)]
+		c.Data = w.buf[pos : pos+dataLen : pos+padded(dataLen+behind)]
 		if f.Type == Bool {
 			clear(c.Data)
 		}
 		putPair(w.buf[buffer:], pos-len(w.header), dataLen)
-		pos += padded(dataLen + slack)
+		pos += padded(dataLen + behind)
 		buffer += structSize
 	}
 	return nil
@@ -170,10 +173,10 @@ func (w *Writer) measure(f *Field, rows int, plan Plan) (int64, error) {
 	if !f.varWidth() {
 		return size + (f.dataLen(rows)+slack+align-1)&^(align-1), nil
 	}
-	if int64(plan.DataLen) > math.MaxInt32-slack-align {
+	if int64(plan.DataLen) > math.MaxInt32-textSlack-align {
 		return 0, &messageError{ErrTooLarge, "column " + strconv.Quote(f.Name) + ": " + strconv.Itoa(plan.DataLen) + " bytes of text in one batch"}
 	}
-	return size + int64(padded(4*(rows+1))+padded(plan.DataLen+slack)), nil
+	return size + int64(padded(4*(rows+1))+padded(plan.DataLen+textSlack)), nil
 }
 
 // Column returns the parts of column i to fill in place. They are valid until
