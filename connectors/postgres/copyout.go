@@ -76,7 +76,7 @@ func newCopyReader(w *wire, x *index, columns []sourceColumn, req *abi.RunReques
 		c.limits.cut -= once
 	}
 
-	w.slack = x.minRow + kernelSlack
+	w.slack = x.slack
 	w.compact()
 	w.reserve(copyBuffer)
 	return c
@@ -111,7 +111,7 @@ func (c *copyReader) again(from int) (rows int, err error) {
 // rewind goes back to row from of the batch, to walk on in the exact way.
 func (c *copyReader) rewind(from int) bounds {
 	if c.x.rows > 0 {
-		c.p = int(c.x.pos[from*c.x.stride]) - rowHeader
+		c.p = int(c.x.pos[from]) - rowHeader // of the first place
 	}
 	c.marked, c.ended = false, false // both come again
 	c.x.reset(false)

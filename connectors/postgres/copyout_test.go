@@ -384,8 +384,8 @@ func TestFetchSlack(t *testing.T) {
 	rows, _ := randomCopy(rand.New(rand.NewPCG(10, 10)), columns, 100, func(int, int) bool { return false })
 	r, _ := copyOf(t, columns, asServerDoes(rows...), func(req *abi.RunRequest) { req.BatchBytes = 16 << 20 })
 	for _, when := range []string{"at first", "after a batch"} {
-		if got := cap(r.w.in) - len(r.w.in); got < r.x.minRow+16 {
-			t.Errorf("%s: %d bytes behind the buffer, want %d at least", when, got, r.x.minRow+16)
+		if got := cap(r.w.in) - len(r.w.in); got < r.x.slack {
+			t.Errorf("%s: %d bytes behind the buffer, want %d at least", when, got, r.x.slack)
 		}
 		if _, err := r.batch(); err != nil {
 			t.Fatal(err)

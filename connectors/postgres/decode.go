@@ -10,10 +10,16 @@ import (
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
 )
 
-// yieldRows is how many values are converted between two chances for the host to
-// run: a fraction of a millisecond's work. It is a multiple of eight, so that no
-// two kernels share a byte of a bitmap.
-const yieldRows = 8192
+const (
+	// yieldRows is how many values are converted between two chances for the host
+	// to run: a fraction of a millisecond's work.
+	yieldRows = 8192
+	// yieldBytes is how many bytes are as much work as a value.
+	yieldBytes = 128
+	// blockBytes is about how much is converted at a time, one column after the
+	// other: all columns find the rows in the fastest cache but the first.
+	blockBytes = 32 << 10
+)
 
 // errGuess is the error of a batch walked the dense way whose fields do not lie
 // where that assumed.
@@ -26,6 +32,7 @@ type decoder struct {
 	x       *index
 	writer  *arrowipc.Writer
 	plans   []arrowipc.Plan
+	ends    []int        // of the values of each column so far, if their width varies
 	size    int          // of the columns that plans describe
 	yield   func() error // lets the host run
 	since   int          // values since the last yield
@@ -40,6 +47,7 @@ func newDecoder(h *sdk.Host, stream string, columns []sourceColumn, x *index, mo
 		x:       x,
 		writer:  arrowipc.NewWriter(arrowSchema(columns), most),
 		plans:   make([]arrowipc.Plan, len(columns)),
+		ends:    make([]int, len(columns)),
 		yield:   h.Yield,
 	}
 }
@@ -93,12 +101,12 @@ func (d *decoder) plan(buf []byte, lo, hi int) error {
 		// in Arrow.
 		switch typ := &d.columns[i].typ; {
 		case typ.kind == kindJSONB || typ.kind == kindNumeric:
-			pos, stride, delta := d.x.places(i, lo)
+			pos, delta := d.x.places(i, lo)
 			base := unsafe.Add(unsafe.Pointer(unsafe.SliceData(buf)), delta)
 			if typ.kind == kindJSONB {
-				p.DataLen = jsonbText(base, pos, stride, rows)
+				p.DataLen = jsonbText(base, pos, rows)
 			} else {
-				p.DataLen = numericText(base, pos, stride, rows)
+				p.DataLen = numericText(base, pos, rows)
 			}
 			if p.DataLen < 0 {
 				if d.x.dense {
@@ -141,12 +149,40 @@ func (d *decoder) batch(buf []byte, lo, hi, want int) ([]byte, error) {
 		}
 		return nil, err
 	}
-	for i := range d.columns {
-		if err := d.column(buf, i, lo, hi); err != nil {
-			return nil, err
-		}
+	if err := d.rows(buf, lo, hi); err != nil {
+		return nil, err
 	}
 	return d.writer.Finish(), nil
+}
+
+// rows converts rows lo to hi, a block of them at a time.
+func (d *decoder) rows(buf []byte, lo, hi int) error {
+	if lo == hi || len(d.columns) == 0 {
+		return nil
+	}
+
+	// A row's bytes, here or in Arrow, whatever is more. Blocks are of a multiple
+	// of eight rows, so that no two share a byte of a bitmap.
+	row := max(int(d.x.pos[hi-1]-d.x.pos[lo]), d.size)/(hi-lo) + 1
+	block := max(kernelRows, min(yieldRows, blockBytes/row)&^(kernelRows-1))
+	for from := lo; from < hi; from += block {
+		n := min(block, hi-from)
+		for i := range d.columns {
+			if err := d.column(buf, i, lo, from, n); err != nil {
+				return err
+			}
+		}
+
+		// A host call costs as much as a few values.
+		d.since += n*len(d.columns) + n*row/yieldBytes
+		if d.since >= yieldRows {
+			d.since = 0
+			if err := d.yield(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // unexpectedNull is the error of a NULL where the catalog says there is none.
@@ -167,73 +203,74 @@ func (d *decoder) unexpectedNull() error {
 	return arrowipc.ErrNulls
 }
 
-// column converts column i of rows lo to hi.
-func (d *decoder) column(buf []byte, i, lo, hi int) error {
+// column converts column i of n rows from row from on, in a batch that begins with
+// row lo. The rows before are converted.
+func (d *decoder) column(buf []byte, i, lo, from, n int) error {
 	typ := &d.columns[i].typ
 	out := d.writer.Column(i)
-	pos, stride, delta := d.x.places(i, lo)
+	pos, delta := d.x.places(i, from)
 	base := unsafe.Add(unsafe.Pointer(unsafe.SliceData(buf)), delta)
+	at := from - lo
 	data := unsafe.Pointer(unsafe.SliceData(out.Data))
-	offsets := unsafe.Pointer(unsafe.SliceData(out.Offsets))
-	end := 0 // of the values so far, if their width varies
-
-	// Long values make a block of fewer rows.
-	block := yieldRows
-	if rows := hi - lo; rows > 0 && len(out.Data)/rows > 128 {
-		block = max(64, (block*128/(len(out.Data)/rows))&^7)
+	var offsets unsafe.Pointer
+	if typ.width < 0 {
+		offsets = unsafe.Pointer(&out.Offsets[at])
+	}
+	end := d.ends[i]
+	if at == 0 {
+		end = 0
 	}
 
-	for from := 0; from < hi-lo; from += block {
-		n := min(block, hi-lo-from)
-		var lengths uint32 // not 0 if a length was not the type's
-		var wrong bool     // a value was not one of the type's
-		switch typ.kind {
-		case kindBool:
-			lengths = decodeBool(unsafe.Add(data, from/8), base, pos, stride, n)
-		case kindInt2:
-			lengths = decodeInt2(unsafe.Add(data, from*2), base, pos, stride, n)
-		case kindInt4:
-			lengths = decodeInt4(unsafe.Add(data, from*4), base, pos, stride, n)
-		case kindInt8:
-			lengths = decodeInt8(unsafe.Add(data, from*8), base, pos, stride, n)
-		case kindDate:
-			lengths, wrong = decodeDate(unsafe.Add(data, from*4), base, pos, stride, n)
-		case kindTimestamp:
-			lengths, wrong = decodeTimestamp(unsafe.Add(data, from*8), base, pos, stride, n)
-		case kindUUID:
-			lengths = decodeUUID(unsafe.Add(data, from*16), base, pos, stride, n)
-		case kindBytes:
-			end = decodeBytes(data, unsafe.Add(offsets, from*4), end, base, pos, stride, n, 0)
-		case kindJSONB:
-			end = decodeBytes(data, unsafe.Add(offsets, from*4), end, base, pos, stride, n, 1)
-		case kindNumeric:
-			end = decodeNumeric(data, unsafe.Add(offsets, from*4), end, base, pos, stride, n)
+	var lengths uint32 // not 0 if a length was not the type's
+	var wrong bool     // a value was not one of the type's
+	switch typ.kind {
+	case kindBool:
+		lengths = decodeBool(unsafe.Add(data, at/8), base, pos, n)
+	case kindInt2:
+		lengths = decodeInt2(unsafe.Add(data, at*2), base, pos, n)
+	case kindInt4:
+		lengths = decodeInt4(unsafe.Add(data, at*4), base, pos, n)
+	case kindInt8:
+		lengths = decodeInt8(unsafe.Add(data, at*8), base, pos, n)
+	case kindDate:
+		lengths, wrong = decodeDate(unsafe.Add(data, at*4), base, pos, n)
+	case kindTimestamp:
+		lengths, wrong = decodeTimestamp(unsafe.Add(data, at*8), base, pos, n)
+	case kindUUID:
+		lengths = decodeUUID(unsafe.Add(data, at*16), base, pos, n)
+	case kindBytes:
+		done := 0
+		ends, longest := d.x.ends(i, from)
+		switch {
+		case longest <= shortCopy:
+			done = n &^ (shortRows - 1)
+			end = decodeShort(data, offsets, end, unsafe.Add(base, 4), pos, ends, done, delta+4)
+		case longest <= middleCopy:
+			done = n &^ (middleRows - 1)
+			end = decodeMiddle(data, offsets, end, unsafe.Add(base, 4), pos, ends, done, delta+4)
 		}
-		if d.x.dense && (wrong || lengths != 0) {
-			return errGuess
-		}
-		if wrong {
-			return d.badValue(i)
-		}
-		if out.Nulls > 0 {
-			validity := unsafe.Add(unsafe.Pointer(unsafe.SliceData(out.Validity)), from/8)
-			decodeNulls(validity, base, pos, stride, n)
-			switch {
-			case typ.kind == kindBool:
-				clearNullBits(out.Data[from/8:], out.Validity[from/8:], n)
-			case typ.width > 0:
-				clearNulls(unsafe.Add(data, from*int(typ.width)), validity, int(typ.width), n)
-			}
-		}
-		pos = unsafe.Add(pos, n*stride)
+		end = decodeBytes(data, unsafe.Add(offsets, 4*done), end, base, unsafe.Add(pos, 4*done), n-done, 0)
+	case kindJSONB:
+		end = decodeBytes(data, offsets, end, base, pos, n, 1)
+	case kindNumeric:
+		end = decodeNumeric(data, offsets, end, base, pos, n)
+	}
+	d.ends[i] = end
+	if d.x.dense && (wrong || lengths != 0) {
+		return errGuess
+	}
+	if wrong {
+		return d.badValue(i)
+	}
 
-		// A host call costs as much as a few values.
-		d.since += n
-		if d.since >= block {
-			d.since = 0
-			if err := d.yield(); err != nil {
-				return err
-			}
+	if out.Nulls > 0 {
+		validity := unsafe.Add(unsafe.Pointer(unsafe.SliceData(out.Validity)), at/8)
+		decodeNulls(validity, base, pos, n)
+		switch {
+		case typ.kind == kindBool:
+			clearNullBits(out.Data[at/8:], out.Validity[at/8:], n)
+		case typ.width > 0:
+			clearNulls(unsafe.Add(data, at*int(typ.width)), validity, int(typ.width), n)
 		}
 	}
 	return nil

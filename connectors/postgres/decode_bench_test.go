@@ -135,7 +135,7 @@ func benchmarkColumn(b *testing.B, r *copyReader, d *decoder, column int) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if err := d.column(r.w.in, column, 0, r.x.rows); err != nil {
+		if err := d.column(r.w.in, column, 0, 0, r.x.rows); err != nil {
 			b.Fatal(err)
 		}
 	}

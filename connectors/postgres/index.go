@@ -13,10 +13,14 @@ import (
 // All integers are big endian; a length of -1 is a NULL and has no value.
 // https://www.postgresql.org/docs/current/sql-copy.html
 const (
-	rowHeader   = headerSize + 2
-	endMark     = 0xffff // in place of the number of columns: end of the data
-	noWidth     = -2     // wanted length of a field that may have any; -1 is NULL
-	kernelSlack = 64     // bytes a kernel may read behind the last field
+	rowHeader = headerSize + 2
+	endMark   = 0xffff // in place of the number of columns: end of the data
+	noWidth   = -2     // wanted length of a field that may have any; -1 is NULL
+
+	// kernelSlack is how many bytes a kernel may read behind the last field, and
+	// kernelRows how many rows it takes at a time, at most.
+	kernelSlack = 128
+	kernelRows  = 8
 )
 
 // index notes where the fields of a batch's rows lie in the buffer, and counts
@@ -24,11 +28,11 @@ const (
 // vary in width.
 //
 // Rows are hostile until they are indexed. There are two ways to walk them. The
-// dense one assumes that no field of fixed width is NULL: only the lengths of
-// the others need to be looked at to find the end of the row, and only the
-// places behind those are noted. If the assumption is wrong, nearly every row
-// fails to end where its message ends; and where it does not fail, the kernels
-// find that a length is not what it must be (see decoder.columns), and the batch
+// dense one, in index_dense.go, assumes that no field of fixed width is NULL: only
+// the lengths of the others need to be looked at to find the end of the row, and
+// only the places behind those are noted. If the assumption is wrong, nearly every
+// row fails to end where its message ends; and where it does not fail, the kernels
+// find that a length is not what it must be (see decoder.column), and the batch
 // is walked again in the exact way, field by field. Both ways, no place lies
 // outside the row that was checked.
 type index struct {
@@ -37,11 +41,13 @@ type index struct {
 	tail  int // bytes of the fixed-width fields behind the last span
 
 	minRow int // bytes of a row and its message's header if the values of varying width are empty
+	slack  int // bytes behind the end of the data that walks and kernels may read
 
 	dense  bool     // how the rows were walked
 	absent int      // bytes that NULLs of fixed width do not take here, and do in Arrow
-	pos    []uint32 // stride places a row
-	stride int
+	pos    []uint32 // the places of slot s are pos[s*stride:][:rows]
+	slots  int      // places of a row
+	stride int      // rows there is room for
 	rows   int
 }
 
@@ -54,14 +60,6 @@ type indexColumn struct {
 	bytes int // of all values together, if the width is not fixed
 
 	denseSlot, denseDelta int
-}
-
-// span is a field without fixed width and the fields of fixed width before it.
-type span struct {
-	skip  int // from the last place to behind the length of this field
-	bytes int
-	nulls int
-	col   int
 }
 
 // newIndex returns an index for rows of the given types.
@@ -83,6 +81,8 @@ func newIndex(types []pgType) *index {
 		at = 0
 	}
 	x.tail = at
+	// A walk may be led too far by the least row, and by a short text in each span.
+	x.slack = x.minRow + shortText*len(x.spans) + kernelSlack
 	x.reset(true)
 	return x
 }
@@ -90,26 +90,38 @@ func newIndex(types []pgType) *index {
 // reset empties the index and chooses how to walk.
 func (x *index) reset(dense bool) {
 	x.rows, x.dense, x.absent = 0, dense, 0
-	x.stride = len(x.cols)
+	x.slots = max(1, len(x.cols))
 	if dense {
-		x.stride = len(x.spans) + 1
+		x.slots = len(x.spans) + 1
 	}
+	x.stride = len(x.pos) / x.slots
 	for i := range x.spans {
-		x.spans[i].bytes, x.spans[i].nulls = 0, 0
+		s := &x.spans[i]
+		s.count, s.long = spanCount{}, false
 	}
 	for i := range x.cols {
 		x.cols[i].bytes, x.cols[i].nulls = 0, 0
 	}
 }
 
-// settle makes the counts of a dense walk those of the columns.
+// settle ends a walk. It makes the counts of a dense one those of the columns.
+// And it gives the last row's places to the rows behind it, at which kernels look
+// that take several at a time.
 func (x *index) settle() {
-	if !x.dense {
+	if x.dense {
+		for i := range x.spans {
+			s := &x.spans[i]
+			x.cols[s.col].bytes, x.cols[s.col].nulls = s.count.bytes, s.count.nulls
+		}
+	}
+	if x.rows == 0 {
 		return
 	}
-	for i := range x.spans {
-		s := &x.spans[i]
-		x.cols[s.col].bytes, x.cols[s.col].nulls = s.bytes, s.nulls
+	for s := range x.slots {
+		last := x.pos[s*x.stride+x.rows-1:][:kernelRows]
+		for i := range last {
+			last[i] = last[0]
+		}
 	}
 }
 
@@ -124,27 +136,39 @@ func (x *index) fixedNulls() bool {
 }
 
 // places returns where the fields of column c lie, from row lo on: the field of
-// row lo+i is at base + pos[i*stride] + delta.
-func (x *index) places(c, lo int) (pos unsafe.Pointer, stride, delta int) {
+// row lo+i is at base + pos[i] + delta, pos counting in uint32.
+func (x *index) places(c, lo int) (pos unsafe.Pointer, delta int) {
 	slot := c
 	if x.dense {
 		slot, delta = x.cols[c].denseSlot, x.cols[c].denseDelta
 	}
-	pos = unsafe.Pointer(unsafe.SliceData(x.pos))
-	return unsafe.Add(pos, 4*(lo*x.stride+slot)), 4 * x.stride, delta
+	return unsafe.Pointer(&x.pos[slot*x.stride+lo]), delta
 }
 
-// room makes room for n more rows.
+// ends returns where the values of column c, whose width varies, end from row lo
+// on, as places returns where they begin, and a number that no length passes. After
+// an exact walk it is not known: then there is no such number.
+func (x *index) ends(c, lo int) (ends unsafe.Pointer, longest int) {
+	if !x.dense {
+		return nil, math.MaxInt
+	}
+	s := x.cols[c].denseSlot
+	return unsafe.Pointer(&x.pos[(s+1)*x.stride+lo]), x.spans[s].count.longest
+}
+
+// room makes room for n more rows, and for those that kernels look at behind the
+// last.
 func (x *index) room(n int) {
-	// One row more, never used: the pointers of walks and kernels come to stand
-	// there when they are behind the last one.
-	need := (x.rows + n + 1) * x.stride
-	if need <= len(x.pos) {
+	need := x.rows + n + kernelRows
+	if need <= x.stride {
 		return
 	}
-	pos := make([]uint32, max(need, 2*len(x.pos)))
-	copy(pos, x.pos[:x.rows*x.stride])
-	x.pos = pos
+	pos, stride := x.pos, x.stride
+	x.stride = max(need, 2*stride)
+	x.pos = make([]uint32, x.slots*x.stride)
+	for s := range x.slots {
+		copy(x.pos[s*x.stride:], pos[s*stride:][:x.rows])
+	}
 }
 
 // bounds say how far a walk may go.
@@ -156,69 +180,9 @@ type bounds struct {
 	cut, gain int
 }
 
-// walkDense indexes rows from p on, one message each, and returns where it
-// stopped and whether the batch is full. If it is not, the bytes there are no
-// complete row as a dense walk expects it, whatever else they are. Behind
-// b.limit at least minRow bytes must be readable.
-func (x *index) walkDense(buf []byte, p int, b *bounds) (next int, full bool) {
-	x.room(min(b.rows-x.rows, (b.limit-p)/(rowHeader+4*len(x.cols))+1))
-	base := unsafe.Pointer(unsafe.SliceData(buf))
-	out := unsafe.Add(unsafe.Pointer(unsafe.SliceData(x.pos)), 4*x.rows*x.stride)
-	const mask = 0x00ffff00000000ff // type and columns among the first eight bytes
-	want := uint64(msgCopyData) | uint64(bits.ReverseBytes16(uint16(len(x.cols))))<<40
-	limit, cut, gain, tail := b.limit, b.cut, b.gain, x.tail
-	spans := x.spans
-
-	left := b.rows - x.rows
-	stop := limit // where the row must end at the latest
-	if x.rows > 0 {
-		stop = min(limit, cut)
-	}
-	for left > 0 {
-		// One branch for all that ends the walk: the difference is negative if the
-		// row ends too late.
-		head := *(*uint64)(unsafe.Add(base, p))
-		end := p + 1 + int(bits.ReverseBytes32(uint32(head>>8)))
-		if head&mask^want|uint64(stop-end)>>63 != 0 {
-			full = head&mask == want && end <= limit && end > cut
-			break
-		}
-
-		q := p + rowHeader
-		*(*uint32)(out) = uint32(q)
-		out = unsafe.Add(out, 4)
-		for i := range spans {
-			s := &spans[i]
-			q += s.skip
-			n := int(bits.ReverseBytes32(*(*uint32)(unsafe.Add(base, q-4))))
-			if q+n > end {
-				if n != lengthNull {
-					// The counts hold a part of this row now. That does not matter:
-					// the batch is walked again.
-					q = math.MinInt32
-					break
-				}
-				s.nulls++
-				n = 0
-			}
-			s.bytes += n
-			q += n
-			*(*uint32)(out) = uint32(q)
-			out = unsafe.Add(out, 4)
-		}
-		if q+tail != end {
-			break
-		}
-		p = end
-		cut += gain
-		stop = min(limit, cut)
-		left--
-	}
-	b.cut, x.rows = cut, b.rows-left
-	return p, full || left == 0
-}
-
-// walkExact does what walkDense does, field by field.
+// walkExact indexes rows from p on, one message each, field by field, and returns
+// where it stopped and whether the batch is full. If it is not, the bytes there are
+// no complete row.
 func (x *index) walkExact(buf []byte, p int, b *bounds) (next int, full bool) {
 	x.room(min(b.rows-x.rows, (b.limit-p)/(rowHeader+4*len(x.cols))+1))
 	for x.rows < b.rows {
@@ -250,11 +214,11 @@ func columnsAt(buf []byte, p int) int { return int(buf[p])<<8 | int(buf[p+1]) }
 // fields of fixed width may lead too far before it is noticed.
 func (x *index) row(buf []byte, q, end int) bool {
 	base := unsafe.Pointer(unsafe.SliceData(buf))
-	out := unsafe.Pointer(unsafe.SliceData(x.pos[x.rows*x.stride:]))
+	pos, at := unsafe.Pointer(&x.pos[x.rows]), 0
 	for i := range x.cols {
 		c := &x.cols[i]
-		*(*uint32)(out) = uint32(q)
-		out = unsafe.Add(out, 4)
+		*(*uint32)(unsafe.Add(pos, at)) = uint32(q)
+		at += 4 * x.stride
 		n := int(int32(bits.ReverseBytes32(*(*uint32)(unsafe.Add(base, q)))))
 		q += 4
 		if n == c.want {
@@ -285,7 +249,7 @@ func (x *index) row(buf []byte, q, end int) bool {
 func (x *index) undo(base unsafe.Pointer, n int) {
 	for i := range n {
 		c := &x.cols[i]
-		q := x.pos[x.rows*x.stride+i]
+		q := x.pos[i*x.stride+x.rows]
 		length := int32(bits.ReverseBytes32(*(*uint32)(unsafe.Add(base, q))))
 		switch {
 		case length == -1:
@@ -299,16 +263,15 @@ func (x *index) undo(base unsafe.Pointer, n int) {
 
 // measure counts column c in rows lo to hi.
 func (x *index) measure(buf []byte, c, lo, hi int) (nulls, bytes int) {
-	pos, stride, delta := x.places(c, lo)
+	pos, delta := x.places(c, lo)
 	base := unsafe.Add(unsafe.Pointer(unsafe.SliceData(buf)), delta)
-	for range hi - lo {
-		n := int32(bits.ReverseBytes32(*(*uint32)(unsafe.Add(base, *(*uint32)(pos)))))
+	for i := range hi - lo {
+		n := int32(bits.ReverseBytes32(*(*uint32)(fieldAt(base, pos, i))))
 		if n < 0 {
 			nulls++
 		} else {
 			bytes += int(n)
 		}
-		pos = unsafe.Add(pos, stride)
 	}
 	return nulls, bytes
 }

@@ -22,10 +22,9 @@ const (
 // numericText returns how many bytes the text of n numerics takes, NULLs
 // counting nothing, or -1 if one is malformed. The arguments are those of a
 // kernel.
-func numericText(base, pos unsafe.Pointer, stride, n int) (size int) {
-	for range n {
-		p := unsafe.Add(base, *(*uint32)(pos))
-		pos = unsafe.Add(pos, stride)
+func numericText(base, pos unsafe.Pointer, n int) (size int) {
+	for i := range n {
+		p := fieldAt(base, pos, i)
 		length := int(int32(bits.ReverseBytes32(*(*uint32)(p))))
 		if length < 0 {
 			continue
@@ -40,15 +39,13 @@ func numericText(base, pos unsafe.Pointer, stride, n int) (size int) {
 }
 
 // decodeNumeric is the kernel for numerics that numericText has accepted.
-func decodeNumeric(dst, offsets unsafe.Pointer, end int, base, pos unsafe.Pointer, stride, n int) int {
-	for range n {
-		p := unsafe.Add(base, *(*uint32)(pos))
-		pos = unsafe.Add(pos, stride)
+func decodeNumeric(dst, offsets unsafe.Pointer, end int, base, pos unsafe.Pointer, n int) int {
+	for i := range n {
+		p := fieldAt(base, pos, i)
 		if int32(bits.ReverseBytes32(*(*uint32)(p))) >= 0 {
 			end += writeNumeric(unsafe.Add(dst, end), unsafe.Add(p, 4))
 		}
-		offsets = unsafe.Add(offsets, 4)
-		*(*int32)(offsets) = int32(end)
+		*(*int32)(unsafe.Add(offsets, 4*(i+1))) = int32(end)
 	}
 	return end
 }
