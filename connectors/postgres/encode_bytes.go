@@ -28,45 +28,40 @@ func encodeBytes(base unsafe.Pointer, cur []uint32, delta uint32, offsets []int3
 			copy(unsafe.Slice((*byte)(unsafe.Add(p, 4)), n), unsafe.Slice((*byte)(q), n))
 			continue
 		}
-		*(*uint32)(p) = uint32(n<<24 | n>>8<<16) // big endian, if it is less than 64 KiB
-		p = unsafe.Add(p, 4)
+		length := n<<24 | n>>8<<16 // big endian, if it is less than 64 KiB
 		if n >= 8 {
-			// The last word overlaps the one before it instead of reaching over the end.
-			// What is left after blocks of four words is at most three.
+			// The last word overlaps the one before it instead of reaching over the end, and
+			// so does the last of what blocks of four words leave over.
+			*(*uint32)(p) = uint32(length)
+			p = unsafe.Add(p, 4)
 			rest := int(n) - 8
 			store64(p, rest, load64(q, rest))
-			if rest > 24 {
-				for {
-					copy32(p, q)
-					p, q = unsafe.Add(p, 32), unsafe.Add(q, 32)
-					if rest -= 32; rest <= 24 {
-						break
-					}
-				}
+			for rest > 24 {
+				copy32(p, q)
+				p, q, rest = unsafe.Add(p, 32), unsafe.Add(q, 32), rest-32
 			}
 			if rest > 0 {
 				store64(p, 0, load64(q, 0))
 				if rest > 8 {
 					store64(p, 8, load64(q, 8))
-					if rest > 16 {
-						store64(p, 16, load64(q, 16))
-					}
+					store64(p, rest-8, load64(q, rest-8))
 				}
 			}
 			continue
 		}
 		if n >= 4 {
 			first, last := *(*uint32)(q), *(*uint32)(unsafe.Add(q, n-4))
-			*(*uint32)(p) = first
-			*(*uint32)(unsafe.Add(p, n-4)) = last
+			*(*uint64)(p) = length&(1<<32-1) | uint64(first)<<32
+			*(*uint32)(unsafe.Add(p, n)) = last
 			continue
 		}
+		*(*uint32)(p) = uint32(length)
 		if n > 0 {
 			// Of one byte all three are the same, of two bytes two.
 			first, middle, last := *(*uint8)(q), *(*uint8)(unsafe.Add(q, n>>1)), *(*uint8)(unsafe.Add(q, n-1))
-			*(*uint8)(p) = first
-			*(*uint8)(unsafe.Add(p, n>>1)) = middle
-			*(*uint8)(unsafe.Add(p, n-1)) = last
+			*(*uint8)(unsafe.Add(p, 4)) = first
+			*(*uint8)(unsafe.Add(p, 4+n>>1)) = middle
+			*(*uint8)(unsafe.Add(p, 3+n)) = last
 		}
 	}
 }
