@@ -190,7 +190,7 @@ func TestRequestsCoverEveryField(t *testing.T) {
 	}
 	described := abi.Error{Category: "c", Message: "m", Hint: "h", Detail: "d", Code: "e", Field: "f", Column: "g", CommitState: "u"}
 	partition := abi.PartitionRequest{Attempt: "a", Stream: "s", WriteMode: "w", PrimaryKey: []string{"k"}, Count: 2, Auto: true, Key: "x"}
-	finish := abi.FinishRequest{Stream: "s", WriteMode: "w", PrimaryKey: []string{"k"}, Partitions: []string{"p"}, Commit: true}
+	finish := abi.FinishRequest{Stream: "s", WriteMode: "w", PrimaryKey: []string{"k"}, Partitions: []string{"p"}, Commit: true, Again: true}
 	for _, v := range []any{open, run, partition, finish, described} {
 		for i := range reflect.TypeOf(v).NumField() {
 			if reflect.ValueOf(v).Field(i).IsZero() {

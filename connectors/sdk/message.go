@@ -56,6 +56,7 @@ func parseFinishRequest(b []byte) (*abi.FinishRequest, error) {
 		PrimaryKey: f.strings("primary_key"),
 		Partitions: f.strings("partitions"),
 		Commit:     f.bool("commit"),
+		Again:      f.bool("again"),
 	}
 	return req, f.err
 }

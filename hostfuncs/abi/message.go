@@ -81,6 +81,9 @@ type FinishRequest struct {
 	PrimaryKey []string `json:"primary_key"`
 	Partitions []string `json:"partitions"` // those that ran, in this destination's words
 	Commit     bool     `json:"commit"`     // make their rows visible; else remove them
+	// Again says that this was told before, with the same Commit, and that nobody
+	// knows what came of it. Only then may what is missing have been finished.
+	Again bool `json:"again"`
 }
 
 // Checkpoint says how much of a stream the destination's server has accepted.
