@@ -117,8 +117,12 @@ func TestPartitionLosesItsConnection(t *testing.T) {
 			t.Fatalf("%s: exit code %d: %s", victim, code, stderr)
 		}
 		m := metricsOf(t, stdout)
-		if m["retry_count"] == 0.0 || m["partition_count"] != 2.0 {
-			t.Errorf("%s: %v retries, %v partitions", victim, m["retry_count"], m["partition_count"])
+		if m["retry_count"] == 0.0 || m["partition_count"] != 2.0 || !strings.Contains(stderr, " is tried again") || strings.Contains(stderr, "the run is tried again") {
+			t.Errorf("%s: %v retries, %v partitions, stderr %s", victim, m["retry_count"], m["partition_count"], stderr)
+		}
+		var left int
+		if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM pg_class WHERE relname LIKE '\\_rapidbyte%'").Scan(&left); err != nil || left > 0 {
+			t.Errorf("%s: %d things left behind (%v)", victim, left, err)
 		}
 		var same bool
 		if err := conn.QueryRow(t.Context(), `SELECT (SELECT count(*) || ' ' || sum(hashtextextended(t::text, 0)) FROM public.bench_events t)

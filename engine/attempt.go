@@ -38,21 +38,28 @@ func (r *run) whole(streams []int, parts []part, memory *allowance) *job {
 	return j
 }
 
+// limits returns the bytes of frames that the links between two stages may hold,
+// and those that no batch may pass. Those of a partition are its share: what all
+// hold together stays within the bound.
+func (r *run) limits(j *job) (link, batch int) {
+	link, batch = r.plan.linkBytes, int(r.plan.pipeline.Resources.MaxBatchBytes)
+	if !j.commits {
+		link = max(link/r.plan.partitions, 1)
+		batch = min(batch, link)
+	}
+	return link, batch
+}
+
 // stageOptions returns what the stages of one attempt share.
-func (r *run) stageOptions(pool *frame.Pool) *stageOptions {
+func (r *run) stageOptions(maxBatch int) *stageOptions {
 	return &stageOptions{
 		codec:    r.plan.codec,
-		pool:     pool,
-		maxBatch: int(r.plan.pipeline.Resources.MaxBatchBytes),
+		pool:     frame.NewPool(maxBatch),
+		maxBatch: maxBatch,
 		state:    r.options.State,
 		pipeline: r.plan.pipeline.Name,
 		tap:      r.options.Tap,
 	}
-}
-
-// newPool returns frames for one attempt.
-func (r *run) newPool() *frame.Pool {
-	return frame.NewPool(int(r.plan.pipeline.Resources.MaxBatchBytes))
 }
 
 // attempt does a job once: every stage on a goroutine of its own, with fresh
@@ -61,12 +68,13 @@ func (r *run) attempt(parent context.Context, j *job) error {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
 
-	a := &attempt{run: r, ctx: ctx, job: j, pool: r.newPool()}
-	shared := r.stageOptions(a.pool)
+	link, batch := r.limits(j)
+	shared := r.stageOptions(batch)
+	a := &attempt{run: r, ctx: ctx, job: j, maxBatch: batch, pool: shared.pool}
 	for i := range r.plan.stages {
 		a.stages = append(a.stages, r.engine.newStage(ctx, &r.plan.stages[i], shared))
 	}
-	a.connect()
+	a.connect(link)
 	r.show(a)
 	if r.trace != nil {
 		r.trace.begin(j.lane)
@@ -130,11 +138,12 @@ type attempt struct {
 	stages []*stage
 	links  [][]*hostfuncs.Link // by hop, then by position in the job's streams
 	pool   *frame.Pool
+
+	maxBatch int // bytes no batch may pass
 }
 
-// connect makes a link per hop and stream. The links of a hop share its bounds,
-// and those of a partition have a partition's share of the bytes.
-func (a *attempt) connect() {
+// connect makes a link per hop and stream. The links of a hop share its bounds.
+func (a *attempt) connect(bytes int) {
 	hops := len(a.stages) - 1
 	if a.run.options.Feed != nil {
 		hops++
@@ -142,7 +151,6 @@ func (a *attempt) connect() {
 	if a.run.options.Capture != nil {
 		hops++
 	}
-	bytes := max(a.run.plan.linkBytes/a.run.plan.partitions, 1)
 	for range hops {
 		a.links = append(a.links, hostfuncs.NewLinks(len(a.job.streams), a.run.plan.pipeline.Resources.MaxInflightBatches, bytes))
 	}
@@ -170,7 +178,7 @@ func (a *attempt) runStage(i int) error {
 		for n, index := range a.job.streams {
 			in, out := a.ends(i, n)
 			stream := r.plan.pipeline.Source.Streams[index]
-			request, err := json.Marshal(runRequest(r.plan.pipeline, stream, a.job.part(n, s.plan.role)))
+			request, err := json.Marshal(runRequest(r.plan.pipeline, stream, a.job.part(n, s.plan.role), int64(a.maxBatch)))
 			if err != nil {
 				return fmt.Errorf("engine: run request of stream %q: %w", stream.Name, err)
 			}

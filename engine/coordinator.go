@@ -28,7 +28,7 @@ type coordinator struct {
 func (r *run) coordinate(ctx context.Context, i int, memory *allowance) *coordinator {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	c := &coordinator{
-		stage:  r.engine.newStage(ctx, &r.plan.stages[i], r.stageOptions(r.newPool())),
+		stage:  r.engine.newStage(ctx, &r.plan.stages[i], r.stageOptions(int(r.plan.pipeline.Resources.MaxBatchBytes))),
 		cancel: cancel,
 		calls:  make(chan func()),
 		ended:  make(chan struct{}),
@@ -47,8 +47,13 @@ func (r *run) coordinate(ctx context.Context, i int, memory *allowance) *coordin
 
 // partition asks in which partitions a stream can be moved.
 func (c *coordinator) partition(ctx context.Context, request *abi.PartitionRequest) (*abi.Partitions, error) {
+	message, err := json.Marshal(request)
+	if err != nil {
+		return nil, err
+	}
 	answer := new(abi.Partitions)
-	err := c.ask(ctx, request.Stream, abi.RequestPartition, request, func(s *stage) error {
+	err = c.ask(ctx, request.Stream, func(s *stage) error {
+		s.inst.Ask(abi.RequestPartition, message)
 		if err := s.ask(abi.ExportPartition, abi.ReplyPartitions, answer); err != nil {
 			return err
 		}
@@ -67,29 +72,29 @@ func (c *coordinator) partition(ctx context.Context, request *abi.PartitionReque
 
 // finish tells a destination what becomes of what was written to the partitions.
 func (c *coordinator) finish(ctx context.Context, request *abi.FinishRequest) error {
-	return c.ask(ctx, request.Stream, abi.RequestFinish, request, func(s *stage) error { return s.call(abi.ExportFinish) })
+	message, err := json.Marshal(request)
+	if err != nil {
+		return err
+	}
+	return c.ask(ctx, request.Stream, func(s *stage) error {
+		s.inst.Ask(abi.RequestFinish, message)
+		return s.call(abi.ExportFinish)
+	})
 }
 
 // check looks whether the instance is still what it was.
 func (c *coordinator) check(ctx context.Context, stream string) error {
 	var answer abi.CheckReport
-	return c.ask(ctx, stream, abi.RequestPartition, nil, func(s *stage) error {
-		return s.ask(abi.ExportCheck, abi.ReplyCheck, &answer)
-	})
+	return c.ask(ctx, stream, func(s *stage) error { return s.ask(abi.ExportCheck, abi.ReplyCheck, &answer) })
 }
 
 // ask has the guest's goroutine make a call. If ctx ends first, so does the
 // instance.
-func (c *coordinator) ask(ctx context.Context, stream string, kind abi.Request, request any, call func(*stage) error) error {
-	message, err := json.Marshal(request)
-	if err != nil {
-		return err
-	}
+func (c *coordinator) ask(ctx context.Context, stream string, call func(*stage) error) error {
 	answered := make(chan error, 1)
 	asked := func() {
 		s := c.stage
 		s.stream = stream
-		s.inst.Ask(kind, message)
 		err := call(s)
 		s.inst.End()
 		if err != nil {

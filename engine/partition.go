@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,28 +16,32 @@ import (
 // parallel moves the given streams, by index, in partitions, where both ends have
 // several, else whole: first those, then the others one after another. All are of
 // the same moment.
-func (r *run) parallel(ctx context.Context, streams []int, memory *allowance) error {
+func (r *run) parallel(ctx context.Context, streams []int, memory *allowance) (err error) {
 	first, last := 0, len(r.plan.stages)-1
 	source, dest := r.coordinate(ctx, first, memory), &finisher{run: r, stage: last, memory: memory}
 	dest.coordinator = r.coordinate(ctx, last, memory)
 	defer r.close(ctx, first, source)
 	defer func() { r.close(ctx, last, dest.coordinator) }()
+	defer func() {
+		if err != nil { // neither waits for what the other still tries
+			source.cancel()
+			dest.cancel()
+		}
+	}()
 
 	var whole []int
 	var parts []part
-	divided := make(map[int][]part)
-	var order []int // of divided
+	var divided []division
 	for _, index := range streams {
-		p, err := r.divide(ctx, index, source, dest.coordinator)
+		d, err := r.divide(ctx, index, source, dest.coordinator)
 		if err != nil {
 			return err
 		}
-		if len(p) == 1 {
-			whole, parts = append(whole, index), append(parts, p[0])
+		if len(d.parts) == 1 {
+			whole, parts = append(whole, index), append(parts, d.parts[0])
 			continue
 		}
-		divided[index] = p
-		order = append(order, index)
+		divided = append(divided, d)
 	}
 
 	// The instances that move rows find the modules in memory. These found them
@@ -55,8 +60,8 @@ func (r *run) parallel(ctx context.Context, streams []int, memory *allowance) er
 		}
 		r.settle()
 	}
-	for _, index := range order {
-		if err := r.inPartitions(ctx, index, divided[index], source, dest); err != nil {
+	for _, d := range divided {
+		if err := r.inPartitions(ctx, d, source, dest); err != nil {
 			return err
 		}
 		r.settle()
@@ -64,9 +69,16 @@ func (r *run) parallel(ctx context.Context, streams []int, memory *allowance) er
 	return nil
 }
 
+// division is a stream divided into partitions.
+type division struct {
+	stream  int
+	attempt string // names what is written of it until it is finished
+	parts   []part
+}
+
 // divide asks both ends for a stream's partitions. The destination is asked first:
 // it may take no more than one.
-func (r *run) divide(ctx context.Context, index int, source, dest *coordinator) ([]part, error) {
+func (r *run) divide(ctx context.Context, index int, source, dest *coordinator) (d division, err error) {
 	p := r.plan.pipeline
 	stream := p.Source.Streams[index]
 	r.divided++
@@ -81,12 +93,12 @@ func (r *run) divide(ctx context.Context, index int, source, dest *coordinator) 
 	}
 	into, err := dest.partition(ctx, request)
 	if err != nil {
-		return nil, err
+		return d, err
 	}
 	request.Count = int64(len(into.Partitions))
 	from, err := source.partition(ctx, request)
 	if err != nil {
-		return nil, err
+		return d, err
 	}
 
 	n := len(from.Partitions)
@@ -94,28 +106,29 @@ func (r *run) divide(ctx context.Context, index int, source, dest *coordinator) 
 		r.engine.opt.Log.Warn("a stream is moved in fewer partitions than resources.parallelism says", "stream", stream.Name,
 			"partitions", n, "reason", hostfuncs.Printable(strings.TrimSpace(into.Note+" "+from.Note), 500))
 	}
+	d = division{stream: index, attempt: request.Attempt, parts: make([]part, n)}
 	if n == 1 {
-		return []part{{source: from.Partitions[0]}}, nil
+		d.parts[0].source = from.Partitions[0]
+		return d, nil
 	}
-	parts := make([]part, n)
-	for i := range parts {
-		parts[i] = part{from.Partitions[i], into.Partitions[i]}
+	for i := range d.parts {
+		d.parts[i] = part{from.Partitions[i], into.Partitions[i]}
 	}
-	return parts, nil
+	return d, nil
 }
 
 // inPartitions moves one stream in several partitions at the same time: all of it
 // is committed at the end, or nothing is.
-func (r *run) inPartitions(parent context.Context, index int, parts []part, source *coordinator, dest *finisher) error {
+func (r *run) inPartitions(parent context.Context, d division, source *coordinator, dest *finisher) error {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
 
-	lanes := make([]*lane, len(parts))
+	lanes := make([]*lane, len(d.parts))
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var failed error
-	for i := range parts {
-		l := &lane{run: r, number: i, stream: index, part: parts[i], stages: make([]StageResult, len(r.plan.stages))}
+	for i, p := range d.parts {
+		l := &lane{run: r, number: i, stream: d.stream, part: p, stages: make([]StageResult, len(r.plan.stages))}
 		for j := range l.stages {
 			l.stages[j].Metrics = make(map[string]int64)
 		}
@@ -133,38 +146,43 @@ func (r *run) inPartitions(parent context.Context, index int, parts []part, sour
 	r.bookStages(lanes)
 
 	request := &abi.FinishRequest{
-		Stream:     r.plan.pipeline.Source.Streams[index].Name,
+		Stream:     r.plan.pipeline.Source.Streams[d.stream].Name,
 		WriteMode:  r.plan.pipeline.Destination.WriteMode,
 		PrimaryKey: append([]string{}, r.plan.pipeline.Destination.PrimaryKey...),
 		Commit:     failed == nil,
 	}
-	for _, p := range parts {
+	for _, p := range d.parts {
 		request.Partitions = append(request.Partitions, p.dest)
 	}
+	ctx, stop := graced(parent)
+	defer stop()
 	if request.Commit {
-		failed = dest.finish(parent, request)
+		failed = dest.finish(ctx, request)
 		if failed == nil {
-			r.bookStream(parent, index, lanes)
+			r.bookStream(parent, d.stream, lanes)
 			return nil
 		}
 		var stage *StageError
 		if errors.As(failed, &stage) && stage.CommitState == abi.CommitUnknown {
 			return failed // nobody knows what there is to remove
 		}
-		request.Commit = false
+		request.Commit, request.Again = false, false
 	}
-	if err := dest.finish(parent, request); err != nil {
-		return &leftBehind{failed, err}
+	if err := dest.finish(ctx, request); err != nil {
+		return &leftBehind{d.attempt, failed, err}
 	}
 	return failed
 }
 
 // leftBehind is the error of a stream of which nothing is visible, but something
-// is still there.
-type leftBehind struct{ cause, err error }
+// is still there, under the attempt's name.
+type leftBehind struct {
+	attempt    string
+	cause, err error
+}
 
 func (e *leftBehind) Error() string {
-	return fmt.Sprintf("%v; what was written until then could not be removed: %v", e.cause, e.err)
+	return fmt.Sprintf("%v; what was written until then, under the name %s, could not be removed: %v", e.cause, e.attempt, e.err)
 }
 
 func (e *leftBehind) Unwrap() error { return e.cause }
@@ -266,30 +284,41 @@ type finisher struct {
 	memory *allowance
 }
 
-// finish tells the destination what becomes of a stream's partitions, again where
-// that may help: it means the same however often it is told.
-func (f *finisher) finish(parent context.Context, request *abi.FinishRequest) error {
+// graced returns a context that ends finishGrace after parent does.
+func graced(parent context.Context) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(parent))
-	defer cancel(nil)
-	stop := context.AfterFunc(parent, func() {
+	unwatch := context.AfterFunc(parent, func() {
 		time.AfterFunc(finishGrace, func() { cancel(context.Cause(parent)) })
 	})
-	defer stop()
+	return ctx, func() {
+		unwatch()
+		cancel(nil)
+	}
+}
 
+// finish tells the destination what becomes of a stream's partitions, again where
+// that may help. Once it is not known whether something is visible, that remains
+// so until a later answer says that all is.
+func (f *finisher) finish(ctx context.Context, request *abi.FinishRequest) error {
+	var unknown error
 	for {
 		err := f.coordinator.finish(ctx, request)
-		var stage *StageError
-		if err == nil || !errors.As(err, &stage) {
-			return err
+		if err == nil {
+			return nil
 		}
+		var stage *StageError
+		described := errors.As(err, &stage)
+		if described && stage.CommitState == abi.CommitUnknown {
+			unknown = err
+		}
+
 		// An instance that is well and knows that nothing is visible means it. One
 		// that lost its server, or stopped half way, has to go on.
-		if stage.CommitState == abi.CommitNone && (!stage.Category.Retryable() || f.check(ctx, request.Stream) == nil) {
-			return err
+		final := !described || stage.CommitState == abi.CommitNone && (!stage.Category.Retryable() || f.check(ctx, request.Stream) == nil)
+		if final || !f.run.again(ctx, stage, "finishing is tried again") {
+			return cmp.Or(unknown, err)
 		}
-		if !f.run.again(ctx, stage, "finishing is tried again") {
-			return err
-		}
+		request.Again = true
 		f.run.close(ctx, f.stage, f.coordinator)
 		f.coordinator = f.run.coordinate(ctx, f.stage, f.memory)
 	}

@@ -224,6 +224,33 @@ func TestPartitionsLeftBehind(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "could not be removed") || !strings.Contains(err.Error(), "mode is bad") {
 		t.Errorf("error = %v", err)
 	}
+
+	// Nor is the run tried again: what is left could come in its way, or to life.
+	p = parse(t, "mode: transient-run", "dest:", "mode: config-undo", "resources:", "parallelism: 2", "max_retries: 1")
+	res, err := e.Run(t.Context(), p, engine.RunOptions{State: &fileState{}})
+	if err == nil || res.Streams[0].Committed || !strings.Contains(err.Error(), "under the name ") {
+		t.Errorf("error = %v", err)
+	}
+}
+
+// Once it is not known whether a stream is visible, no later failure makes it
+// known, and nothing is undone.
+func TestFinishStaysUnknown(t *testing.T) {
+	e := newEngine(t, engine.Native, nil)
+	for _, cancel := range []bool{false, true} {
+		state := &fileState{}
+		ctx, stop := context.WithCancel(t.Context())
+		if cancel {
+			time.AfterFunc(100*time.Millisecond, stop)
+		}
+		p := parse(t, "dest:", "mode: gone-finish", "resources:", "parallelism: 2", "max_retries: 2")
+		_, err := e.Run(ctx, p, engine.RunOptions{State: state})
+		stop()
+		var stage *engine.StageError
+		if !errors.As(err, &stage) || stage.CommitState != abi.CommitUnknown || told(t, state) != "finish numbers 0,1;" {
+			t.Errorf("error %v, told %q; want one whose commit is unknown", err, told(t, state))
+		}
+	}
 }
 
 func TestCancellationOfPartitions(t *testing.T) {
@@ -234,8 +261,12 @@ func TestCancellationOfPartitions(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(50*time.Millisecond, cancel)
 		res, err := e.Run(ctx, p, engine.RunOptions{State: state})
-		if !errors.Is(err, context.Canceled) || res.Streams[0].Committed || strings.Contains(told(t, state), "finish") {
-			t.Errorf("%v: error %v, told %q", settings, err, told(t, state))
+		want := "undo numbers 0,1,2;"
+		if last := settings[len(settings)-1]; last == "mode: wait-partition" || last == "mode: wait-open" {
+			want = "" // nothing was written
+		}
+		if !errors.Is(err, context.Canceled) || res.Streams[0].Committed || told(t, state) != want {
+			t.Errorf("%v: error %v, told %q, want %q", settings, err, told(t, state), want)
 		}
 	}
 }

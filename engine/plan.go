@@ -111,8 +111,8 @@ func partitionsOf(pl *plan, bothEnds bool) (int, error) {
 }
 
 // runRequest returns the request to move a stream, or the partition that is named
-// in the connector's own words.
-func runRequest(p *pipeline.Pipeline, s pipeline.Stream, partition string) abi.RunRequest {
+// in the connector's own words, in batches of at most so many bytes.
+func runRequest(p *pipeline.Pipeline, s pipeline.Stream, partition string, maxBatch int64) abi.RunRequest {
 	r := p.Resources
 	return abi.RunRequest{
 		Stream:            s.Name,
@@ -121,8 +121,8 @@ func runRequest(p *pipeline.Pipeline, s pipeline.Stream, partition string) abi.R
 		WriteMode:         p.Destination.WriteMode,
 		PrimaryKey:        append([]string{}, p.Destination.PrimaryKey...),
 		BatchRows:         batchRows,
-		BatchBytes:        min(batchBytes, r.MaxBatchBytes),
-		MaxBatchBytes:     r.MaxBatchBytes,
+		BatchBytes:        min(batchBytes, maxBatch),
+		MaxBatchBytes:     maxBatch,
 		CheckpointBytes:   r.CheckpointBytes,
 		CheckpointRows:    r.CheckpointRows,
 		CheckpointSeconds: int64(r.CheckpointInterval.Seconds()),

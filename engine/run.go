@@ -231,7 +231,8 @@ func (r *run) attempts(ctx context.Context) error {
 			return r.cancelled(ctx, err)
 		}
 		var stage *StageError
-		if r.captured || !errors.As(err, &stage) || !stage.Retryable() {
+		var remains *leftBehind
+		if r.captured || errors.As(err, &remains) || !errors.As(err, &stage) || !stage.Retryable() {
 			return err
 		}
 		switch {

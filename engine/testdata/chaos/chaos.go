@@ -31,6 +31,9 @@ type base struct {
 
 func (b *base) Open(h *sdk.Host, _ *abi.OpenRequest, c sdk.Config) error {
 	b.h, b.mode, b.n, b.size = h, c.String("mode"), c.Int("batches"), c.Int("size")
+	if _, gone, err := h.StateGet("gone"); gone || err != nil {
+		return &abi.Error{Category: abi.CategoryTransientNetwork, Message: "nobody there"}
+	}
 	return b.misbehave("open")
 }
 
@@ -87,6 +90,11 @@ func (b *base) misbehave(when string) error {
 		return &abi.Error{Category: abi.CategoryTransientDB, Message: "answer lost", CommitState: abi.CommitUnknown}
 	case "transient-" + when:
 		return b.twice(&abi.Error{Category: abi.CategoryTransientDB, Message: "busy, try again"})
+	case "gone-" + when:
+		if err := b.h.StatePut("gone", nil); err != nil {
+			return err
+		}
+		return &abi.Error{Category: abi.CategoryTransientNetwork, Message: "answer lost", CommitState: abi.CommitUnknown}
 	case "lost-" + when:
 		return b.twice(&abi.Error{Category: abi.CategoryTransientDB, Message: "answer lost", CommitState: abi.CommitUnknown})
 	}
