@@ -14,11 +14,9 @@ const (
 	// yieldRows is how many values are converted between two chances for the host
 	// to run: a fraction of a millisecond's work.
 	yieldRows = 8192
-	// yieldBytes is how many bytes are as much work as a value.
+	// yieldBytes is how many bytes of a row are as much work as a value: of longer
+	// rows, fewer are converted.
 	yieldBytes = 128
-	// blockBytes is about how much is converted at a time, one column after the
-	// other: all columns find the rows in the fastest cache but the first.
-	blockBytes = 32 << 10
 )
 
 // errGuess is the error of a batch walked the dense way whose fields do not lie
@@ -155,7 +153,8 @@ func (d *decoder) batch(buf []byte, lo, hi, want int) ([]byte, error) {
 	return d.writer.Finish(), nil
 }
 
-// rows converts rows lo to hi, a block of them at a time.
+// rows converts rows lo to hi, one column after the other; of long rows, a part of
+// them at a time, so that the host has its chances.
 func (d *decoder) rows(buf []byte, lo, hi int) error {
 	if lo == hi || len(d.columns) == 0 {
 		return nil
@@ -164,21 +163,21 @@ func (d *decoder) rows(buf []byte, lo, hi int) error {
 	// A row's bytes, here or in Arrow, whatever is more. Blocks are of a multiple
 	// of eight rows, so that no two share a byte of a bitmap.
 	row := max(int(d.x.pos[hi-1]-d.x.pos[lo]), d.size)/(hi-lo) + 1
-	block := max(kernelRows, min(yieldRows, blockBytes/row)&^(kernelRows-1))
+	block := max(kernelRows, min(yieldRows, yieldRows*yieldBytes/row)&^(kernelRows-1))
 	for from := lo; from < hi; from += block {
 		n := min(block, hi-from)
 		for i := range d.columns {
 			if err := d.column(buf, i, lo, from, n); err != nil {
 				return err
 			}
-		}
 
-		// A host call costs as much as a few values.
-		d.since += n*len(d.columns) + n*row/yieldBytes
-		if d.since >= yieldRows {
-			d.since = 0
-			if err := d.yield(); err != nil {
-				return err
+			// A host call costs as much as a few values.
+			d.since += n
+			if d.since >= block {
+				d.since = 0
+				if err := d.yield(); err != nil {
+					return err
+				}
 			}
 		}
 	}
