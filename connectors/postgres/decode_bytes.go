@@ -95,24 +95,15 @@ func decodeBytes(dst, offsets unsafe.Pointer, end int, base, pos unsafe.Pointer,
 		end += size
 		*(*int32)(unsafe.Add(offsets, 4*(i+1))) = int32(end)
 
-		// Up to 16 bytes as two words, without looking how many: what is too much
-		// is overwritten by the next value. Up to 64 as words that overlap in the
-		// middle. A call of memmove is as dear as copying that much.
-		if size <= 16 {
-			*(*uint64)(to) = *(*uint64)(q)
-			*(*uint64)(unsafe.Add(to, 8)) = *(*uint64)(unsafe.Add(q, 8))
-		} else if size <= 64 {
-			back := size - 16
-			if size > 32 {
-				*(*uint64)(unsafe.Add(to, 16)) = *(*uint64)(unsafe.Add(q, 16))
-				*(*uint64)(unsafe.Add(to, 24)) = *(*uint64)(unsafe.Add(q, 24))
-				*(*uint64)(unsafe.Add(to, back-16)) = *(*uint64)(unsafe.Add(q, back-16))
-				*(*uint64)(unsafe.Add(to, back-8)) = *(*uint64)(unsafe.Add(q, back-8))
+		// 16, 32 or 128 bytes without looking how many it is: what is too much is
+		// overwritten by the next value. A call of memmove is dearer than any of these.
+		if size <= 2*shortCopy {
+			copy16(to, q)
+			if size > shortCopy {
+				copy16(unsafe.Add(to, shortCopy), unsafe.Add(q, shortCopy))
 			}
-			*(*uint64)(to) = *(*uint64)(q)
-			*(*uint64)(unsafe.Add(to, 8)) = *(*uint64)(unsafe.Add(q, 8))
-			*(*uint64)(unsafe.Add(to, back)) = *(*uint64)(unsafe.Add(q, back))
-			*(*uint64)(unsafe.Add(to, back+8)) = *(*uint64)(unsafe.Add(q, back+8))
+		} else if size <= middleCopy {
+			copy128(to, q)
 		} else {
 			copy(unsafe.Slice((*byte)(to), size), unsafe.Slice((*byte)(q), size))
 		}
