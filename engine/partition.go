@@ -312,9 +312,10 @@ func (f *finisher) finish(ctx context.Context, request *abi.FinishRequest) error
 			unknown = err
 		}
 
-		// An instance that is well and knows that nothing is visible means it. One
-		// that lost its server, or stopped half way, has to go on.
-		final := !described || stage.CommitState == abi.CommitNone && (!stage.Category.Retryable() || f.check(ctx, request.Stream) == nil)
+		// An instance that is well and knows that nothing is visible means it, and so
+		// does one that found rows gone. One that lost its server, or stopped half way,
+		// has to go on.
+		final := !described || stage.Category == abi.CategoryData || stage.CommitState == abi.CommitNone && (!stage.Category.Retryable() || f.check(ctx, request.Stream) == nil)
 		if final || !f.run.again(ctx, stage, "finishing is tried again") {
 			return cmp.Or(unknown, err)
 		}

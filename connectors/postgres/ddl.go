@@ -54,6 +54,9 @@ func (t *destTable) prepare(w *wire, replace bool, key []string) error {
 	if have.kind == "" {
 		return t.create(w, !have.schema, key)
 	}
+	if err := t.undecided(have.prepared); err != nil {
+		return err
+	}
 	return t.open(w, have, replace)
 }
 
@@ -62,6 +65,8 @@ type found struct {
 	schema bool   // the schema is there
 	oid    string // of the relation; empty: there is none
 	kind   string // its relkind; empty: there is none
+
+	prepared []string // our prepared transactions that write to it, oldest first
 }
 
 // isTable reports whether the relation takes rows as tables do.
@@ -70,7 +75,10 @@ func (f found) isTable() bool { return f.kind == "r" || f.kind == "p" }
 // look runs the statements of before, which return no rows, and asks the catalog
 // for the table that is written to.
 func (t *destTable) look(w *wire, before string) (found, error) {
-	rows, err := w.query(before + "SELECT c.oid, c.relkind FROM pg_catalog.pg_namespace n" +
+	rows, err := w.query(before + "SELECT c.oid, c.relkind," +
+		" (SELECT pg_catalog.string_agg(x.gid, ' ' ORDER BY x.prepared, x.gid) FROM pg_catalog.pg_prepared_xacts x" +
+		" WHERE x.database = pg_catalog.current_database() AND x.gid LIKE '" + preparedPrefix + "%:' || c.oid || ':%')" +
+		" FROM pg_catalog.pg_namespace n" +
 		" LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = " + quoteLiteral(t.relation()) +
 		" WHERE n.nspname = " + quoteLiteral(t.schema))
 	switch {
@@ -78,10 +86,10 @@ func (t *destTable) look(w *wire, before string) (found, error) {
 		return found{}, err
 	case len(rows) == 0:
 		return found{}, nil
-	case len(rows) != 1 || len(rows[0]) != 2:
+	case len(rows) != 1 || len(rows[0]) != 3:
 		return found{}, protocolError("rows of another shape than the query's")
 	}
-	return found{schema: true, oid: rows[0][0].s, kind: rows[0][1].s}, nil
+	return found{schema: true, oid: rows[0][0].s, kind: rows[0][1].s, prepared: strings.Fields(rows[0][2].s)}, nil
 }
 
 // open makes a table that is there ready for rows: locked and compared, and

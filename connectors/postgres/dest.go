@@ -21,7 +21,7 @@ type destination struct {
 	copy   bool // load by COPY and not by INSERT
 
 	identLimit  int
-	lockTimeout string // how long a partition waits for a lock, as SQL has it; empty: defaultLockTimeout
+	lockTimeout string // how long to wait for a lock that partitions need, as SQL has it; empty: partitionLockTimeout or dropLockTimeout
 }
 
 var _ sdk.PartitionedDestination = (*destination)(nil)

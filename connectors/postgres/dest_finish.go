@@ -8,7 +8,8 @@ import (
 )
 
 // Finish makes the rows that were written in partitions visible, or removes
-// them. Whatever of that was done before is left as it is.
+// them. Whatever of that an earlier call has done is left as it is; on the first
+// call nothing has, and what is missing is lost.
 func (d *destination) Finish(req *abi.FinishRequest) error {
 	err := d.finish(req)
 	d.wire.report(d.host)
@@ -37,24 +38,26 @@ func (d *destination) finish(req *abi.FinishRequest) error {
 	}
 	switch {
 	case p.mode == modeStaged && req.Commit:
-		return d.publish(t, p)
+		return d.publish(t, p, req.Again)
 	case p.mode == modeStaged:
 		return d.discard(t, p)
 	case req.Commit:
-		return d.commitPrepared(t, partitions)
+		return d.commitPrepared(t, partitions, req.Again)
 	}
 	return d.rollbackPrepared(t, p)
 }
 
-// publish gives the staging table the stream's name.
-func (d *destination) publish(t *destTable, p partition) error {
-	err := raced(d.end(t, ending{
-		sql:     "ALTER TABLE " + quoteIdent(t.schema) + "." + quoteIdent(p.staging()) + " RENAME TO " + quoteIdent(t.name),
-		tag:     "ALTER TABLE",
-		visible: true,
-	}))
+// publish gives the staging table the stream's name. Again says that it may have
+// the name already.
+func (d *destination) publish(t *destTable, p partition, again bool) error {
+	staging := quoteIdent(t.schema) + "." + quoteIdent(p.staging())
+	rename := "ALTER TABLE " + staging + " RENAME TO " + quoteIdent(t.name)
+	err := raced(d.end(t, ending{sql: rename, tag: "ALTER TABLE", visible: true}))
 	e, ok := err.(*abi.Error)
-	if !ok || e.Code != "42P01" && e.Code != "3F000" {
+	if ok && e.CommitState == abi.CommitUnknown {
+		e.Hint = "if table " + t.sql() + " is not there, " + rename + " completes it; or DROP TABLE " + staging + " and run again"
+	}
+	if !ok || !again || e.Code != "42P01" && e.Code != "3F000" {
 		return err
 	}
 
@@ -73,26 +76,31 @@ func (d *destination) publish(t *destTable, p partition) error {
 // discard drops the staging table, and the schema that was made for it if
 // nothing else is in there.
 func (d *destination) discard(t *destTable, p partition) error {
-	// A partition whose connection was cut may still be about to create the table.
-	t.staging = p.staging()
-	drop := "DROP TABLE IF EXISTS " + t.sql()
-	_, err := d.wire.exec("SET LOCAL lock_timeout = " + quoteLiteral(d.timeout()) + "; SELECT pg_catalog.pg_advisory_xact_lock(" + p.lock() + "); " + drop)
-	if e, ok := err.(*abi.Error); ok {
-		e.Hint = "it does not hurt, and goes with " + drop
+	if err := d.drop(t, p); err != nil || p.mark != schemaAbsent {
+		return err
 	}
-	if err != nil || p.mark != schemaAbsent {
-		return t.explain(err, "drop the staging table of")
-	}
-
-	_, err = d.wire.exec("DROP SCHEMA IF EXISTS " + quoteIdent(t.schema))
+	_, err := d.wire.exec("DROP SCHEMA IF EXISTS " + quoteIdent(t.schema))
 	if e, ok := err.(*abi.Error); ok && (e.Code == "2BP01" || e.Code == "42501") {
 		return nil // somebody else uses it, or has made it
 	}
 	return t.explain(err, "drop the schema of")
 }
 
-// commitPrepared commits every partition that is not committed yet.
-func (d *destination) commitPrepared(t *destTable, partitions []partition) error {
+// drop drops the staging table of an attempt, in the schema of t.
+func (d *destination) drop(t *destTable, p partition) error {
+	// A partition whose connection was cut may still be about to create the table.
+	drop := "DROP TABLE IF EXISTS " + quoteIdent(t.schema) + "." + quoteIdent(p.staging())
+	_, err := d.wire.exec("SET LOCAL lock_timeout = " + quoteLiteral(d.timeout(dropLockTimeout)) +
+		"; SELECT pg_catalog.pg_advisory_xact_lock(" + p.lock() + "); " + drop)
+	if e, ok := err.(*abi.Error); ok {
+		e.Hint = "it does not hurt, and goes with " + drop
+	}
+	return t.explain(err, "drop the staging table of")
+}
+
+// commitPrepared commits every partition. Again says that some may be committed
+// already.
+func (d *destination) commitPrepared(t *destTable, partitions []partition, again bool) error {
 	transactions := make([]string, len(partitions))
 	for i, p := range partitions {
 		transactions[i] = p.transaction()
@@ -101,11 +109,16 @@ func (d *destination) commitPrepared(t *destTable, partitions []partition) error
 	if err != nil {
 		return undecided(t.explain(err, "look for prepared transactions of"), transactions)
 	}
-	var left []string
-	for _, transaction := range all {
-		if slices.Contains(transactions, transaction) {
+	var left, gone []string
+	for _, transaction := range transactions {
+		if slices.Contains(all, transaction) {
 			left = append(left, transaction)
+		} else {
+			gone = append(gone, transaction)
 		}
+	}
+	if len(gone) > 0 && !again {
+		return t.lost(gone)
 	}
 
 	for i, transaction := range left {
@@ -114,8 +127,18 @@ func (d *destination) commitPrepared(t *destTable, partitions []partition) error
 		switch {
 		case !ok:
 			continue
-		case e.Code == "42704":
+		case e.Code == "42704" && again:
 			continue // an earlier call that nobody waits for any more has come to it
+		case e.Code == "42704":
+			e = t.lost(left[i : i+1])
+			if i > 0 {
+				e.CommitState = abi.CommitUnknown
+				e.Hint = "other partitions have been committed: compare the table with the source"
+				if rest := left[i+1:]; len(rest) > 0 {
+					e.Hint += "; " + statements("COMMIT PREPARED ", rest) + " takes the rest, " + statements("ROLLBACK PREPARED ", rest) + " removes it"
+				}
+			}
+			return e
 		case e.Code == "55000": // it is coming to it
 			e.Category = abi.CategoryTransientDB
 			return undecided(e, left[i:])
@@ -125,6 +148,17 @@ func (d *destination) commitPrepared(t *destTable, partitions []partition) error
 		return e
 	}
 	return nil
+}
+
+// lost returns the error of prepared transactions that have ended without us.
+// Nothing of the stream is visible then.
+func (t *destTable) lost(transactions []string) *abi.Error {
+	return &abi.Error{
+		Category: abi.CategoryData,
+		Message: "postgres: commit " + t.String() + ": the prepared transactions " + strings.Join(transactions, ", ") +
+			" are gone: rolled back by another session, or lost in a failover",
+		Hint: "run again after making sure that nothing else ends prepared transactions meanwhile",
+	}
 }
 
 // undecided makes err that of a stream of which a part may be visible, and the

@@ -42,7 +42,7 @@ func (quietConn) Ready() (bool, error) { return false, nil }
 var (
 	answerReady = message(msgReady, []byte{txOpen})
 	answerOpen  = answerJoin(answerRow("6"), answerRow("63"), answerDone("SELECT 1"), answerReady)
-	answerFound = answerJoin(answerOpen, answerDone("BEGIN"), answerRow("1", "r"), answerDone("SELECT 1"), answerReady,
+	answerFound = answerJoin(answerOpen, answerDone("BEGIN"), answerRow("1", "r", ""), answerDone("SELECT 1"), answerReady,
 		answerRow("c0", "integer", "integer", "f", "f", "f"), answerRow("c1", "text", "text", "f", "f", "f"), answerDone("SELECT 2"), answerReady)
 	answerCopyIn = message(msgCopyIn, "\x01\x00\x02\x00\x01\x00\x01")
 	answerCopied = answerJoin(answerCopyIn, answerDone("COPY 3"), answerReady)

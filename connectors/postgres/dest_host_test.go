@@ -99,6 +99,7 @@ type destTest struct {
 	schema, table string
 	key           []string
 	writeMode     string
+	again         bool // finish has been told before
 	guest         func(abi.Host) abi.Guest
 }
 
@@ -106,7 +107,7 @@ func newDestTest(tb testing.TB, dsn, method, table string) *destTest {
 	return &destTest{tb: tb, dsn: dsn, method: method, schema: "public", table: table, writeMode: "append", guest: newDestGuest}
 }
 
-// lockTimeout makes the partitions of a test wait for a lock shortly.
+// lockTimeout makes whoever writes or drops partitions wait for a lock shortly.
 func (d *destTest) lockTimeout(timeout string) {
 	d.guest = sdk.DestinationGuest(func() sdk.Destination { return &destination{lockTimeout: timeout} })
 }
@@ -193,7 +194,7 @@ func (d *destTest) finish(partitions []string, commit bool) error {
 
 // finishWith does so with an instance that is open.
 func (d *destTest) finishWith(h *testHost, g abi.Guest, partitions []string, commit bool) error {
-	h.finish = abi.FinishRequest{Stream: d.table, WriteMode: d.writeMode, PrimaryKey: d.key, Partitions: partitions, Commit: commit}
+	h.finish = abi.FinishRequest{Stream: d.table, WriteMode: d.writeMode, PrimaryKey: d.key, Partitions: partitions, Commit: commit, Again: d.again}
 	return h.err(g.Finish())
 }
 

@@ -23,11 +23,22 @@ const (
 	schemaThere  = "old"
 )
 
-// defaultLockTimeout is how long a partition waits for a lock. What it waits for
+// partitionLockTimeout is how long a partition waits for a lock. What it waits for
 // may be a prepared transaction, which ends only after it has itself: no server
 // finds that deadlock. Less would fail where a busy session holds a row for a
 // while; more only lengthens a wait that is for ever.
-const defaultLockTimeout = "30s"
+const partitionLockTimeout = "30s"
+
+// dropLockTimeout is how long to wait for each of the two locks that dropping a
+// staging table takes. Both are over before a run that is interrupted stops
+// waiting for its end, which is after ten seconds.
+const dropLockTimeout = "4s"
+
+// durable makes the server answer the transaction's COMMIT when it is on disk.
+// Otherwise a crash could take the rows of one partition, and nobody would know
+// it when the table gets its name. A setting that waits for more stays.
+const durable = "SELECT pg_catalog.set_config('synchronous_commit', 'on', true)" +
+	" WHERE pg_catalog.current_setting('synchronous_commit') = 'off'"
 
 // partition is one of several that write a stream at the same time. The zero
 // value is a stream that is written whole.
@@ -59,7 +70,10 @@ func (p partition) String() string {
 }
 
 // staging returns the name of the staging table of the attempt.
-func (p partition) staging() string { return "_rapidbyte_" + p.attempt }
+func (p partition) staging() string { return stagingPrefix + p.attempt }
+
+// stagingPrefix is how the names of all staging tables start.
+const stagingPrefix = "_rapidbyte_"
 
 // transaction returns the identifier of the partition's prepared transaction,
 // which is one of the whole server.
@@ -121,13 +135,16 @@ func (d *destination) partition(req *abi.PartitionRequest) (*abi.Partitions, err
 	p, note := partition{attempt: req.Attempt}, ""
 	switch {
 	case have.kind == "" && have.schema:
+		if err := d.sweep(t, req.Attempt); err != nil {
+			return nil, err
+		}
 		p.mode, p.mark = modeStaged, schemaThere
 	case have.kind == "":
 		p.mode, p.mark = modeStaged, schemaAbsent
 	case !have.isTable():
 		// Write has the error.
 	default:
-		if err := d.clear(t, have.oid, req.Attempt); err != nil {
+		if err := d.clear(t, have.prepared, req.Attempt); err != nil {
 			return nil, err
 		}
 		if req.WriteMode == "replace" {
@@ -183,15 +200,37 @@ func (d *destination) room(t *destTable, count int64) (note string, err error) {
 		strconv.FormatInt(taken+count, 10) + " or more and restart the server", nil
 }
 
-// clear rolls back what earlier attempts of this process left prepared for the
-// table, and returns an error if others did.
-func (d *destination) clear(t *destTable, oid, attempt string) error {
-	left, err := d.prepared("%:" + oid + ":%")
+// sweep drops the staging tables that earlier attempts of this process left in
+// the table's schema. None of them is under way any more: a process divides all
+// of its streams before it writes one.
+func (d *destination) sweep(t *destTable, attempt string) error {
+	prefix := stagingPrefix + processOf(attempt) + "-"
+	rows, err := d.wire.query("SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace" +
+		" WHERE n.nspname = " + quoteLiteral(t.schema) + " AND c.relkind = 'r'" +
+		" AND pg_catalog.left(c.relname::pg_catalog.text, " + strconv.Itoa(len(prefix)) + ") = " + quoteLiteral(prefix))
 	if err != nil {
-		return t.explain(err, "look for prepared transactions of")
+		return t.explain(err, "look for staging tables beside")
 	}
+	for _, row := range rows {
+		if len(row) != 1 {
+			return protocolError("a row of another length than the query's")
+		}
+		left := partition{attempt: strings.TrimPrefix(row[0].s, stagingPrefix)}
+		if processOf(left.attempt) != processOf(attempt) {
+			continue // its name only begins as ours does
+		}
+		if err := d.drop(t, left); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// clear rolls back those of the table's prepared transactions that earlier
+// attempts of this process left, and returns an error if others did.
+func (d *destination) clear(t *destTable, prepared []string, attempt string) error {
 	var others []string
-	for _, transaction := range left {
+	for _, transaction := range prepared {
 		if processOf(attempt) != processOf(attemptOf(transaction)) {
 			others = append(others, transaction)
 			continue
@@ -200,6 +239,13 @@ func (d *destination) clear(t *destTable, oid, attempt string) error {
 			return t.explain(err, "remove rows of an earlier attempt from")
 		}
 	}
+	return t.undecided(others)
+}
+
+// undecided returns an error if other runs left prepared transactions that write
+// to the table. Who replaces its rows would wait for them without an end, and
+// rows that are appended would be there twice if they were committed later.
+func (t *destTable) undecided(others []string) error {
 	if len(others) == 0 {
 		return nil
 	}
@@ -278,11 +324,12 @@ func (d *destination) prepare(t *destTable, p partition, req *abi.RunRequest) er
 		if err := t.stage(d.wire, p, req.PrimaryKey); err != nil {
 			return err
 		}
+		sql += durable
 	case modePrepared:
 		// The table's lock counts, too: if another session waits for all of the table
 		// behind a partition that is prepared, the next partition waits behind that
 		// session. The advisory lock says that this transaction is under way.
-		sql += "SET LOCAL lock_timeout = " + quoteLiteral(d.timeout()) + "; SELECT pg_catalog.pg_advisory_xact_lock_shared(" + p.lock() + ")"
+		sql += "SET LOCAL lock_timeout = " + quoteLiteral(d.timeout(partitionLockTimeout)) + "; SELECT pg_catalog.pg_advisory_xact_lock_shared(" + p.lock() + ")"
 	}
 	if _, err := d.wire.exec(sql); err != nil {
 		return t.explain(err, "begin the transaction for")
@@ -297,12 +344,12 @@ func (d *destination) prepare(t *destTable, p partition, req *abi.RunRequest) er
 	return t.open(d.wire, have, false)
 }
 
-// timeout returns how long a partition waits for a lock.
-func (d *destination) timeout() string {
+// timeout returns how long to wait for a lock where usual is the default.
+func (d *destination) timeout(usual string) string {
 	if d.lockTimeout != "" {
 		return d.lockTimeout
 	}
-	return defaultLockTimeout
+	return usual
 }
 
 // stage makes sure that the staging table is there, in a transaction of its own.

@@ -89,6 +89,7 @@ func TestPartitions(t *testing.T) {
 		wantNumbers(t, conn, d, 15000)
 		wantNothingLeft(t, conn)
 
+		d.again = true
 		if err := d.finishWith(coordinator, guest, partitions, true); err != nil {
 			t.Errorf("finish again: %v", err)
 		}
@@ -239,6 +240,7 @@ func TestFinishSweep(t *testing.T) {
 				} else {
 					execSQL(t, conn, "DROP TABLE IF EXISTS "+d.table)
 				}
+				d.again = false
 				partitions := d.partitions(attempt+"1", 2)
 				d.writeAll(partitions, 10)
 				h, g := d.coordinator()
@@ -261,6 +263,7 @@ func TestFinishSweep(t *testing.T) {
 					if commit && e.CommitState != abi.CommitUnknown {
 						t.Errorf("call %d failed and the commit state is %q, want unknown", n, e.CommitState)
 					}
+					d.again = true
 					if err := d.finish(partitions, commit); err != nil {
 						t.Fatalf("again after call %d failed: %v", n, err)
 					}
@@ -367,24 +370,26 @@ func TestPartitionWords(t *testing.T) {
 func FuzzCoordinatorAnswers(f *testing.F) {
 	ready, done, row, join := answerReady, answerDone, answerRow, answerJoin
 	refusal := func(code string) []byte { return message(msgError, "SERROR\x00C"+code+"\x00Mno\x00\x00") }
-	there := join(answerOpen, row("5", "r"), done("SELECT 1"), ready)
+	found := func(prepared string) []byte {
+		return join(answerOpen, row("5", "r", prepared), done("SELECT 1"), ready)
+	}
 	for _, answers := range [][]byte{
 		answerOpen,
 		join(answerOpen, done("SELECT 0"), ready, done("ALTER TABLE"), ready),
-		join(answerOpen, done("SELECT 0"), ready, refusal("42P01"), ready, row("5", "r"), done("SELECT 1"), ready),
-		join(there, row("rapidbyte:p-0:5:1"), done("SELECT 1"), ready, done("ROLLBACK PREPARED"), ready, row("9", "1"), done("SELECT 1"), ready,
+		join(answerOpen, done("SELECT 0"), ready, refusal("42P01"), ready, row("5", "r", ""), done("SELECT 1"), ready),
+		join(answerOpen, row("", "", ""), done("SELECT 1"), ready, row("_rapidbyte_p-0"), row("_rapidbyte_p-q-0"), done("SELECT 2"), ready, done("DROP TABLE"), ready),
+		join(found("rapidbyte:p-0:5:1"), done("ROLLBACK PREPARED"), ready, row("9", "1"), done("SELECT 1"), ready,
 			row("rapidbyte:p-1:5:1"), row("rapidbyte:p-1:5:2"), done("SELECT 2"), ready, done("COMMIT PREPARED"), ready, refusal("42704"), ready),
-		join(there, row("rapidbyte:q-0:5:1"), done("SELECT 1"), ready), join(there, row(""), row("x"), done("SELECT 2"), ready),
-		join(there, done("SELECT 0"), ready, row("9"), done("SELECT 1"), ready), join(there, done("SELECT 0"), ready, row("a", "b"), done("SELECT 1"), ready),
+		found("rapidbyte:q-0:5:1"), found(" x"), join(found(""), row("9"), done("SELECT 1"), ready), join(found(""), row("a", "b"), done("SELECT 1"), ready),
 	} {
-		for i := range 4 {
-			f.Add(answers, i&1 == 0, i&2 == 0)
+		for i := range 8 {
+			f.Add(answers, i&1 == 0, i&2 == 0, i&4 == 0)
 		}
 	}
-	f.Fuzz(func(t *testing.T, answers []byte, staged, commit bool) {
+	f.Fuzz(func(t *testing.T, answers []byte, staged, commit, again bool) {
 		h := newTestHost(abi.RoleDestination, nil, func() (testConn, error) { return &scriptConn{answers: answers}, nil })
 		h.partition = abi.PartitionRequest{Attempt: "p-1", Stream: "t", Count: 2}
-		h.finish = abi.FinishRequest{Stream: "t", Partitions: []string{"prepared:p-1:5:1", "prepared:p-1:5:2"}, Commit: commit}
+		h.finish = abi.FinishRequest{Stream: "t", Partitions: []string{"prepared:p-1:5:1", "prepared:p-1:5:2"}, Commit: commit, Again: again}
 		if staged {
 			h.finish.Partitions = []string{"staged:p-1:new:1", "staged:p-1:new:2"}
 		}

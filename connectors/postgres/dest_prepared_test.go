@@ -197,6 +197,7 @@ func TestCommitPreparedInPart(t *testing.T) {
 	if len(left) != 2 {
 		t.Errorf("left behind: %v, want two", left)
 	}
+	d.again = true
 	if err := d.finish(partitions, true); err != nil {
 		t.Fatal(err)
 	}
@@ -232,4 +233,111 @@ func TestRollbackWaits(t *testing.T) {
 	}
 	wantCount(t, conn, "waits", 0)
 	wantNothingLeft(t, conn)
+}
+
+// TestPreparedGone has another session roll back one of three partitions before
+// the first finish: nothing is committed, and the rest can be given up.
+func TestPreparedGone(t *testing.T) {
+	dsn := pgtest.Shared(t).NewDatabase(t)
+	conn := connectPgx(t, dsn)
+	execSQL(t, conn, "CREATE TABLE gone (c0 integer, c1 text)")
+	dropPrepared(t, conn)
+	d := newDestTest(t, dsn, "copy", "gone")
+	partitions := d.partitions(attempt+"1", 3)
+	d.writeAll(partitions, 10)
+	gone, err := parsePartition(partitions[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	execSQL(t, conn, "ROLLBACK PREPARED "+quoteLiteral(gone.transaction()))
+
+	e := wantError(t, d.finish(partitions, true), abi.CategoryData, "the prepared transactions "+gone.transaction()+" are gone", "run again after")
+	if e.CommitState != abi.CommitNone {
+		t.Errorf("commit state is %q, want none", e.CommitState)
+	}
+	wantCount(t, conn, "gone", 0)
+	if err := d.finish(partitions, false); err != nil {
+		t.Fatal(err)
+	}
+	wantCount(t, conn, "gone", 0)
+	wantNothingLeft(t, conn)
+}
+
+// TestPreparedGoneMeanwhile has another session roll back a partition between
+// the look at all of them and its own commit.
+func TestPreparedGoneMeanwhile(t *testing.T) {
+	dsn := pgtest.Shared(t).NewDatabase(t)
+	conn := connectPgx(t, dsn)
+	execSQL(t, conn, "CREATE TABLE gone (c0 integer, c1 text)")
+	dropPrepared(t, conn)
+	d := newDestTest(t, dsn, "copy", "gone")
+	for i, state := range []abi.CommitState{abi.CommitNone, abi.CommitUnknown, abi.CommitUnknown} {
+		partitions := d.partitions(attempt+"1", 3)
+		d.writeAll(partitions, 10)
+		gone, err := parsePartition(partitions[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		commit := []byte("COMMIT PREPARED " + quoteLiteral(gone.transaction()))
+		h := newDestHost(t, dsn, "copy", "gone", nil)
+		tamper(h, func(b []byte) error {
+			if bytes.Contains(b, commit) {
+				execSQL(t, conn, "ROLLBACK PREPARED "+quoteLiteral(gone.transaction()))
+			}
+			return nil
+		}, nil)
+		g := newDestGuest(h)
+		if err := h.err(g.Open()); err != nil {
+			t.Fatal(err)
+		}
+		e := wantError(t, d.finishWith(h, g, partitions, true), abi.CategoryData, gone.transaction()+" are gone")
+		g.Close()
+		if e.CommitState != state {
+			t.Errorf("partition %d: commit state is %q, want %q", i, e.CommitState, state)
+		}
+		if i == 1 && strings.Count(e.Hint, "PREPARED '") != 2 {
+			t.Errorf("the hint %q does not say how to end the third partition both ways", e.Hint)
+		}
+		wantCount(t, conn, "gone", 10*i)
+		if err := d.finish(partitions, false); err != nil {
+			t.Fatal(err)
+		}
+		wantNothingLeft(t, conn)
+		execSQL(t, conn, "TRUNCATE gone")
+	}
+}
+
+// TestWholeFindsPrepared writes a table whole that has prepared transactions of
+// another run: it is refused before it waits for them or doubles their rows.
+func TestWholeFindsPrepared(t *testing.T) {
+	dsn := pgtest.Shared(t).NewDatabase(t)
+	conn := connectPgx(t, dsn)
+	execSQL(t, conn, "CREATE TABLE left_over (c0 integer, c1 text); CREATE TABLE another (c0 integer, c1 text)")
+	dropPrepared(t, conn)
+	d, other := newDestTest(t, dsn, "copy", "left_over"), newDestTest(t, dsn, "copy", "another")
+	left := d.partitions(attempt+"1", 2)
+	d.writeAll(left, 10)
+	for _, mode := range []string{"append", "replace"} {
+		d.writeMode, other.writeMode = mode, mode
+		e := wantError(t, d.write("", 0, 10), abi.CategoryConfig, "public.left_over has rows of another run", "COMMIT PREPARED", "ROLLBACK PREPARED")
+		for _, s := range left {
+			p, err := parsePartition(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(e.Message, p.transaction()) {
+				t.Errorf("the error %q lacks %s", e.Message, p.transaction())
+			}
+		}
+		if err := other.write("", 0, 10); err != nil {
+			t.Errorf("%s to another table: %v", mode, err)
+		}
+	}
+	if err := d.finish(left, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.write("", 0, 10); err != nil {
+		t.Error(err)
+	}
+	wantNumbers(t, conn, d, 10)
 }

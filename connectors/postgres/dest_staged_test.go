@@ -3,6 +3,8 @@
 package postgres
 
 import (
+	"bytes"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -191,4 +193,130 @@ func TestDiscardWaits(t *testing.T) {
 	d.lockTimeout("100ms")
 	wantError(t, d.finish(partitions, false), abi.CategoryTransientDB, "drop the staging table of public.waits", "55P03", "goes with DROP TABLE IF EXISTS")
 	execSQL(t, zombie, "ROLLBACK")
+}
+
+// TestStagedReplaced drops the staging table and makes another table of the
+// stream's name: the first finish does not take it for its own work.
+func TestStagedReplaced(t *testing.T) {
+	dsn := pgtest.Shared(t).NewDatabase(t)
+	conn := connectPgx(t, dsn)
+	d := newDestTest(t, dsn, "copy", "replaced")
+	partitions := d.partitions(attempt+"1", 2)
+	d.writeAll(partitions, 10)
+	execSQL(t, conn, `DROP TABLE "`+partition{attempt: attempt + "1"}.staging()+`"; CREATE TABLE replaced (mine text)`)
+	e := wantError(t, d.finish(partitions, true), abi.CategorySchema, "commit public.replaced", "42P01", "did another session drop it?")
+	if e.CommitState != abi.CommitNone {
+		t.Errorf("commit state is %q, want none", e.CommitState)
+	}
+}
+
+// TestStagedCommitsAreDurable writes partitions to a server that answers COMMIT
+// before it is on disk: theirs are nevertheless, and a setting that waits for
+// more stays.
+func TestStagedCommitsAreDurable(t *testing.T) {
+	dsn := pgtest.Shared(t).NewDatabase(t)
+	conn := connectPgx(t, dsn)
+	database := queryText(t, conn, "SELECT quote_ident(current_database())")[0]
+	for setting, want := range map[string]string{"off": "on", "local": "local"} {
+		execSQL(t, conn, "ALTER DATABASE "+database+" SET synchronous_commit = "+setting+"; DROP TABLE IF EXISTS durable")
+		d := newDestTest(t, dsn, "copy", "durable")
+		partitions := d.partitions(attempt+"1", 2)
+		d.writeAll(partitions[:1], 10)
+		staging := quoteIdent(partition{attempt: attempt + "1"}.staging())
+		execSQL(t, conn, "ALTER TABLE "+staging+" ADD COLUMN setting text DEFAULT current_setting('synchronous_commit')")
+		if err := d.write(partitions[1], 10, 20); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.finish(partitions, true); err != nil {
+			t.Fatal(err)
+		}
+		got := queryText(t, conn, "SELECT DISTINCT setting FROM durable WHERE c0 >= 10")
+		if !slices.Equal(got, []string{want}) {
+			t.Errorf("with %s the partition was committed with %v, want %s", setting, got, want)
+		}
+	}
+}
+
+// TestStagedLeftovers finds staging tables of earlier attempts: those of this
+// process go, those of others stay, and one that is in use is an error.
+func TestStagedLeftovers(t *testing.T) {
+	dsn := pgtest.Shared(t).NewDatabase(t)
+	conn, zombie := connectPgx(t, dsn), connectPgx(t, dsn)
+	d := newDestTest(t, dsn, "copy", "left_over")
+	d.writeAll(d.partitions(attempt+"1", 2), 10)
+	own := partition{attempt: attempt + "1"}
+	others := []string{stagingPrefix + attempt + "x-1", stagingPrefix + "x" + attempt + "1"}
+	for _, other := range others {
+		execSQL(t, conn, "CREATE TABLE "+quoteIdent(other)+" ()")
+	}
+
+	d.lockTimeout("100ms")
+	execSQL(t, zombie, "BEGIN; SELECT pg_advisory_xact_lock("+own.lock()+")")
+	_, err := d.ask(attempt+"2", 2)
+	wantError(t, err, abi.CategoryTransientDB, "drop the staging table of public.left_over", "55P03", "goes with DROP TABLE IF EXISTS", own.staging())
+	execSQL(t, zombie, "ROLLBACK")
+
+	d.writeAll(d.partitions(attempt+"2", 2), 10)
+	got := queryText(t, conn, leftovers)
+	slices.Sort(got)
+	want := append(others, stagingPrefix+attempt+"2")
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("left behind: %v, want %v", got, want)
+	}
+}
+
+// TestPublishAnswerLost breaks the connection while the table gets its name: the
+// hint says how to complete it, and it does.
+func TestPublishAnswerLost(t *testing.T) {
+	dsn := pgtest.Shared(t).NewDatabase(t)
+	conn := connectPgx(t, dsn)
+	d := newDestTest(t, dsn, "copy", "lost")
+	partitions := d.partitions(attempt+"1", 2)
+	d.writeAll(partitions, 10)
+	h := newDestHost(t, dsn, "copy", "lost", nil)
+	tamper(h, func(b []byte) error {
+		if bytes.Contains(b, []byte("RENAME TO")) {
+			return errors.New("cable cut")
+		}
+		return nil
+	}, nil)
+	g := newDestGuest(h)
+	if err := h.err(g.Open()); err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	rename := `ALTER TABLE "public"."` + partition{attempt: attempt + "1"}.staging() + `" RENAME TO "lost"`
+	e := wantError(t, d.finishWith(h, g, partitions, true), abi.CategoryTransientNetwork, "commit public.lost",
+		`if table "public"."lost" is not there, `+rename+" completes it", "or DROP TABLE")
+	if e.CommitState != abi.CommitUnknown {
+		t.Errorf("commit state is %q, want unknown", e.CommitState)
+	}
+	execSQL(t, conn, rename)
+	wantNumbers(t, conn, d, 20)
+}
+
+// TestDropEndsBeforeTheRun has dropping wait for both of its locks less than an
+// interrupted run waits for its end.
+func TestDropEndsBeforeTheRun(t *testing.T) {
+	const grace = 10 * time.Second // the engine's finishGrace
+	each, err := time.ParseDuration(dropLockTimeout)
+	if err != nil || 2*each >= grace {
+		t.Errorf("dropping waits %s for each of two locks, want both within %v", dropLockTimeout, grace)
+	}
+	d := newDestTest(t, pgtest.Shared(t).NewDatabase(t), "copy", "t")
+	h := newDestHost(t, d.dsn, "copy", "t", nil)
+	var sent []byte
+	tamper(h, func(b []byte) error { sent = append(sent, b...); return nil }, nil)
+	g := newDestGuest(h)
+	if err := h.err(g.Open()); err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	if err := d.finishWith(h, g, []string{"staged:" + attempt + "1:old:1"}, false); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(sent, []byte("SET LOCAL lock_timeout = '"+dropLockTimeout+"'")) {
+		t.Errorf("sent %q, want the lock timeout of dropping", sent)
+	}
 }
