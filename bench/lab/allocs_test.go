@@ -31,7 +31,7 @@ func TestBatchAllocatesNothing(t *testing.T) {
 		{"insert", "none", 2},
 	} {
 		t.Run(tt.load+"/"+tt.compression, func(t *testing.T) {
-			const few, many = 20, 40
+			const few, many = 20, 60
 			first, second := leastAllocs(t, e, few, tt.load, tt.compression), leastAllocs(t, e, many, tt.load, tt.compression)
 			each := float64(second-first) / (many - few)
 			t.Logf("runs of %d and %d batches allocate %d and %d times: %.2f a batch", few, many, first, second, each)
