@@ -196,6 +196,8 @@ func TestFinishFails(t *testing.T) {
 		{"lost-finish", 2, "finish numbers 0,1; finish numbers 0,1; finish numbers 0,1;", ""},
 		{"config-finish", 0, "finish numbers 0,1; undo numbers 0,1;", "mode is bad"},
 		{"transient-finish", 2, "finish numbers 0,1; undo numbers 0,1; finish numbers 0,1; undo numbers 0,1; finish numbers 0,1;", ""},
+		// Told again it would take what is gone for finished.
+		{"missing-finish", 0, "finish numbers 0,1;", "rows are gone"},
 		{"unknown-commit-finish", 2, "finish numbers 0,1; finish numbers 0,1; finish numbers 0,1;", "unknown whether the stream was committed"},
 	}
 	for _, test := range tests {

@@ -90,6 +90,8 @@ func (b *base) misbehave(when string) error {
 		return &abi.Error{Category: abi.CategoryTransientDB, Message: "answer lost", CommitState: abi.CommitUnknown}
 	case "transient-" + when:
 		return b.twice(&abi.Error{Category: abi.CategoryTransientDB, Message: "busy, try again"})
+	case "missing-" + when:
+		return &abi.Error{Category: abi.CategoryData, Message: "rows are gone", CommitState: abi.CommitUnknown}
 	case "gone-" + when:
 		if err := b.h.StatePut("gone", nil); err != nil {
 			return err
