@@ -223,7 +223,7 @@ func (c *conn) Close() error {
 
 	// TLS says goodbye too, if it still can. Whether the peer hears that does
 	// not matter: it was told all there is by now, or cannot be told.
-	if c.nc != c.sock.Conn && !c.cancelled.Load() && c.err == nil {
+	if c.nc != net.Conn(c.sock) && !c.cancelled.Load() && c.err == nil {
 		c.sock.SetDeadline(time.Now().Add(goodbyeTimeout))
 		c.nc.Close()
 	}

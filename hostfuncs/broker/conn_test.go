@@ -50,7 +50,7 @@ func pair(t testing.TB, kind string) (*conn, net.Conn) {
 		t.Fatal(err)
 	}
 
-	nc := s.Conn
+	nc := net.Conn(s)
 	if kind == "tls" {
 		cert := newAuthority(t, "test").issue(t, "127.0.0.1")
 		server := tls.Server(&holder{Conn: peer}, &tls.Config{Certificates: []tls.Certificate{cert}})

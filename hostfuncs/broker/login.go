@@ -222,6 +222,9 @@ func networkError(err error) *Error {
 	case errors.Is(err, syscall.ENOENT):
 		e.Message, e.Field = "there is no such socket", "host"
 		e.Hint = "check the socket directory and port, and that the server is running"
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		e.Message = "too many open files"
+		e.Hint = "raise the limit of open files (ulimit -n), or lower resources.parallelism"
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
 		e.Category, e.Message = abi.CategoryPermission, "permission denied"
 		e.Hint = "check the permissions of the socket, or the firewall"

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -181,6 +182,16 @@ func TestNetworkErrors(t *testing.T) {
 			continue
 		}
 		test.run(t, password)
+	}
+}
+
+// TestTooManyOpenFiles is the error of a process at its limit.
+func TestTooManyOpenFiles(t *testing.T) {
+	for _, cause := range []error{syscall.EMFILE, syscall.ENFILE} {
+		e := networkError(&net.OpError{Op: "dial", Err: os.NewSyscallError("socket", cause)})
+		if e.Message != "too many open files" || !strings.Contains(e.Hint, "ulimit -n") {
+			t.Errorf("%v: %q, hint %q", cause, e.Message, e.Hint)
+		}
 	}
 }
 

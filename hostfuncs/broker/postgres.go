@@ -205,6 +205,7 @@ func (b *postgres) Open(ctx context.Context, target string) (Conn, error) {
 	}
 	hijacked, err := pg.Hijack()
 	if err != nil {
+		pg.Close(ctx)
 		return nil, b.loginError(err)
 	}
 
@@ -215,14 +216,7 @@ func (b *postgres) Open(ctx context.Context, target string) (Conn, error) {
 	}
 	s.SetDeadline(time.Time{})
 
-	// The socket's buffers stay as they are. Larger ones made COPY in neither
-	// direction faster, on unix sockets or loopback; on TCP setting them also
-	// ends their growing by themselves.
-	nc := hijacked.Conn
-	if nc == net.Conn(s) {
-		nc = s.Conn // nothing above it: spare the layer
-	}
-	c := newConn("postgres at "+s.address, nc, s)
+	c := newConn("postgres at "+s.address, hijacked.Conn, s)
 	c.proto = newSession(hijacked, s)
 	return c, nil
 }

@@ -98,7 +98,7 @@ func (s *session) end(c *conn) {
 			again = deadline
 		}
 		c.sock.SetDeadline(again)
-		_, err := io.Copy(io.Discard, c.sock.Conn)
+		_, err := io.Copy(io.Discard, c.sock)
 		if !errors.Is(err, os.ErrDeadlineExceeded) || !time.Now().Before(deadline) {
 			return // the server has let go, or it never will
 		}

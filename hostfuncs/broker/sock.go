@@ -3,29 +3,19 @@ package broker
 import (
 	"context"
 	"net"
-	"syscall"
+	"sync/atomic"
 )
 
-// sock is a connected socket, the lowest layer of every connection. Below TLS
-// it can be made to never wait, see poll.
-type sock struct {
-	net.Conn
-	raw              syscall.RawConn
-	network, address string // what was dialled, to dial it again
+// guests is how many guests run in this process, see [GuestStarts].
+var guests atomic.Int32
 
-	// poll makes Read return os.ErrDeadlineExceeded instead of waiting. Set and
-	// reset by the goroutine that reads.
-	poll bool
+// GuestStarts says that one more guest has begun to run in this process, from
+// now until GuestEnds, loading included. On Linux connections wait differently
+// when there are more guests than processors to run them.
+func GuestStarts() { guests.Add(1) }
 
-	// The rest serves the calls through raw. The functions are made once, so
-	// that a call allocates nothing.
-	buf     []byte
-	n       int
-	isReady bool
-	err     error
-	readFn  func(fd uintptr) bool
-	readyFn func(fd uintptr)
-}
+// GuestEnds says that a guest counted by [GuestStarts] runs no more.
+func GuestEnds() { guests.Add(-1) }
 
 // dialer connects sockets.
 type dialer struct {
@@ -37,52 +27,10 @@ func (d *dialer) dial(ctx context.Context, network, address string) (*sock, erro
 	if err != nil {
 		return nil, err
 	}
-	return newSock(nc, network, address)
-}
-
-func newSock(nc net.Conn, network, address string) (*sock, error) {
-	raw, err := nc.(syscall.Conn).SyscallConn()
+	s, err := newSock(nc, network, address)
 	if err != nil {
 		nc.Close()
 		return nil, err
 	}
-	s := &sock{Conn: nc, raw: raw, network: network, address: address}
-	s.readFn = func(fd uintptr) bool {
-		s.n, s.err = readNow(fd, s.buf)
-		return true // whatever came of it: do not wait
-	}
-	s.readyFn = func(fd uintptr) { s.isReady, s.err = readyNow(fd) }
 	return s, nil
-}
-
-// Read implements [net.Conn].
-func (s *sock) Read(p []byte) (int, error) {
-	if !s.poll {
-		return s.Conn.Read(p)
-	}
-
-	s.buf = p
-	err := s.raw.Read(s.readFn)
-	s.buf = nil
-	if err != nil {
-		return 0, err
-	}
-	return s.n, s.err
-}
-
-// ready returns whether Read would not wait: there is input, its end, or an
-// error, which Read then returns.
-func (s *sock) ready() (bool, error) {
-	if err := s.raw.Control(s.readyFn); err != nil {
-		return false, err
-	}
-	return s.isReady, s.err
-}
-
-// closeWrite tells the peer that nothing more will come.
-func (s *sock) closeWrite() error {
-	if c, ok := s.Conn.(interface{ CloseWrite() error }); ok {
-		return c.CloseWrite()
-	}
-	return nil
 }

@@ -73,7 +73,7 @@ func (b *tcpBroker) Open(ctx context.Context, target string) (Conn, error) {
 	if err != nil {
 		return nil, dialError("connect to "+target, err)
 	}
-	return newConn(target, s.Conn, s), nil
+	return newConn(target, s, s), nil
 }
 
 // checkResolved returns a hook that a dialer calls with the very address it is
