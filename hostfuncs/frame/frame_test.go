@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
+	"math/rand/v2"
 	"slices"
 	"testing"
 )
@@ -366,7 +368,34 @@ func TestLayout(t *testing.T) {
 	if !bytes.Equal(f.Bytes(), want) {
 		t.Errorf("layout\n% x, want\n% x", f.Bytes(), want)
 	}
-	if sum := binary.LittleEndian.Uint32(f.Bytes()[offCRC:]); sum != checksum(want, []byte("rapid")) {
+	if sum := binary.LittleEndian.Uint32(f.Bytes()[offCRC:]); sum != checksum(want[:offCRC], []byte("rapid")) {
 		t.Errorf("checksum %08x", sum)
+	}
+}
+
+// checksum is the format's, taken in one go.
+func checksum(header, message []byte) uint32 {
+	return crc32.Checksum(slices.Concat(header, message), crc32.MakeTable(crc32.Castagnoli))
+}
+
+// TestChecksumOfPieces has messages end before, at and after the end of a piece.
+func TestChecksumOfPieces(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for _, n := range []int{0, 1, sumPiece - 1, sumPiece, sumPiece + 1, 3*sumPiece + 17} {
+		message := make([]byte, n)
+		for i := range message {
+			message[i] = byte(random.Uint32())
+		}
+		for _, c := range codecs {
+			f, err := NewPool(0).Encode(c, message, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := f.Bytes()
+			if got, want := binary.LittleEndian.Uint32(b[offCRC:]), checksum(b[:offCRC], message); got != want {
+				t.Errorf("%d bytes, %s: checksum %08x, want %08x", n, c, got, want)
+			}
+			checkDecode(t, f, message)
+		}
 	}
 }

@@ -72,25 +72,23 @@ func (p *Pool) Encode(c Codec, raw []byte, rows int) (*Frame, error) {
 	if c != None && len(raw) > 0 {
 		f := p.get(HeaderSize + c.bound(len(raw)))
 		n := p.compress(c, f.buf[HeaderSize:], raw)
-		switch {
-		case n == 0:
-			flags = flagStored
-			p.put(f)
-		case HeaderSize+n <= len(f.buf)/2:
-			g := p.get(HeaderSize + n)
-			copy(g.buf[HeaderSize:], f.buf[HeaderSize:HeaderSize+n])
-			p.put(f)
-			g.seal(c, 0, raw, rows, n)
-			return g, nil
-		default:
+		if n > 0 {
+			if HeaderSize+n <= len(f.buf)/2 {
+				g := p.get(HeaderSize + n)
+				copy(g.buf[HeaderSize:], f.buf[HeaderSize:HeaderSize+n])
+				p.put(f)
+				f = g
+			}
 			f.seal(c, 0, raw, rows, n)
 			return f, nil
 		}
+		flags = flagStored
+		p.put(f)
 	}
 
 	f := p.get(HeaderSize + len(raw))
-	copy(f.buf[HeaderSize:], raw)
-	f.seal(None, flags, raw, rows, len(raw))
+	sum := f.putHeader(None, flags, len(raw), rows, len(raw))
+	f.putSum(copySum(f.buf[HeaderSize:], raw, sum))
 	return f, nil
 }
 
