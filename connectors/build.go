@@ -135,6 +135,9 @@ func (b *builder) compile(ctx context.Context, dir string) error {
 			if _, err := goCommand(ctx, b.root, args...); err != nil {
 				return fmt.Errorf("connectors: build %s: %w", name, err)
 			}
+			if err := finish(filepath.Join(dir, name+".wasm")); err != nil {
+				return fmt.Errorf("connectors: build %s: %w", name, err)
+			}
 			manifest, err := os.ReadFile(filepath.Join(b.root, "connectors", name, "manifest.json"))
 			if err != nil {
 				return fmt.Errorf("connectors: %w", err)
@@ -143,6 +146,18 @@ func (b *builder) compile(ctx context.Context, dir string) error {
 		})
 	}
 	return g.Wait()
+}
+
+// finish replaces what the linker wrote by what is loaded.
+func finish(path string) error {
+	wasm, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if wasm, err = FinishGuest(wasm); err != nil {
+		return err
+	}
+	return os.WriteFile(path, wasm, 0o600)
 }
 
 // copyTo copies the files in from to dir. Each appears there whole.

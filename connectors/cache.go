@@ -25,7 +25,7 @@ const (
 	sumsFile    = "SHA256SUMS"
 
 	// A folder not used for so long is removed: an edit of the sources makes a new
-	// one of about 8 MB. Long enough to come back to a branch.
+	// one of about 9 MB. Long enough to come back to a branch.
 	keepUnused = 14 * 24 * time.Hour
 	// A build takes seconds, so one of this age was killed.
 	keepBroken = time.Hour
@@ -44,8 +44,8 @@ func cacheError(err error) error {
 	return fmt.Errorf("connectors: no place to keep built connectors: %w; let XDG_CACHE_HOME or HOME name a folder that can be written, or %s one of built connectors", err, DirVariable)
 }
 
-// key hashes everything the modules depend on: the toolchain, the flags and the
-// content of every file that is compiled.
+// key hashes everything the modules depend on: the toolchain, the flags, the
+// content of every file that is compiled and what is done to the modules then.
 func (b *builder) key(ctx context.Context) (string, error) {
 	version, err := goCommand(ctx, b.root, "env", "GOVERSION")
 	if err != nil {
@@ -70,7 +70,7 @@ func (b *builder) key(ctx context.Context) (string, error) {
 	slices.Sort(files)
 
 	h := sha256.New()
-	fmt.Fprintf(h, "%q %q\n", version, buildFlags)
+	fmt.Fprintf(h, "%q %q %q\n", version, buildFlags, FinishVersion)
 	for _, path := range files {
 		rel, err := filepath.Rel(b.root, path)
 		if err != nil {

@@ -16,12 +16,13 @@ import (
 // sizeBudget is the largest size of each module in bytes. Load time follows size
 // (about 13 ms a megabyte from the disk cache, 0.8 s compiled anew), and one
 // import of fmt or encoding/json is half a megabyte and more. Measured on
-// 2026-11-23 with Go 1.26.8: 2.24, 2.51 and 2.63 MB; the headroom of about 15 %
-// is for features and new toolchains, not for imports.
+// 2026-11-23 with Go 1.26.8: 2.53, 2.95 and 3.09 MB, of which 0.3 MB are the zeros
+// of FinishGuest, which cost less than the segments they replace; the headroom of
+// 8 to 15 % is for features and new toolchains, not for imports.
 var sizeBudget = map[string]int{
-	"transform-identity": 2_600_000,
-	"source-postgres":    2_900_000,
-	"dest-postgres":      3_000_000,
+	"transform-identity": 2_900_000,
+	"source-postgres":    3_250_000,
+	"dest-postgres":      3_350_000,
 }
 
 // wasi is what Go's runtime itself needs of WASI: clocks, randomness, standard

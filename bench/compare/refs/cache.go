@@ -36,7 +36,8 @@ func (w *Worktree) key(ctx context.Context) (key, toolchain string, err error) {
 	toolchain, _, _ = strings.Cut(settings, "\n")
 
 	h := sha256.New()
-	fmt.Fprintf(h, "%s\n%s\n%s\n%s\n%s", recipe, w.Ref.Tree, w.repo.options.Suite, strings.Join(w.repo.options.flags(), " "), settings)
+	o := &w.repo.options
+	fmt.Fprintf(h, "%s\n%s\n%s\n%s\n%q\n%s", recipe, w.Ref.Tree, o.Suite, strings.Join(o.flags(), " "), o.FinishVersion, settings)
 	return hex.EncodeToString(h.Sum(nil))[:32], toolchain, nil
 }
 

@@ -6,7 +6,8 @@
 //     stored as a commit that no branch points to. The user's checkout, index and branches are never touched.
 //  3. [Repo.Checkout] puts the commit into a git worktree inside that folder.
 //  4. [Worktree.Build] compiles the benchmark suite and the guests of that commit, once: the result is kept in a cache
-//     under a hash of the source tree, the toolchain and its settings, and is checked when it is taken out again.
+//     under a hash of the source tree, the toolchain and its settings, and is checked when it is taken out again. Every
+//     commit's guests are finished in the same way ([Options].Finish).
 //  5. [Identical] says whether two builds differ at all. Measuring equal code can only produce false alarms.
 //  6. [Repo.Close] removes the worktrees. A context that is cancelled stops everything else, never this.
 //

@@ -1,0 +1,289 @@
+package connectors
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io/fs"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+
+	"github.com/rapidbyte-go/rapidbyte/hostfuncs"
+)
+
+// header and the functions below write modules, such as need not be valid.
+const header = "\x00asm\x01\x00\x00\x00"
+
+func section(id byte, body string) string {
+	return string(binary.AppendUvarint([]byte{id}, uint64(len(body)))) + body
+}
+
+// segmentsOf is a data section of n segments.
+func segmentsOf(n int, segments ...string) string {
+	return section(11, string(binary.AppendUvarint(nil, uint64(n)))+strings.Join(segments, ""))
+}
+
+// at is an active segment; its offset is in the longest form there is.
+func at(offset uint32, content string) string {
+	s := int32(offset)
+	leb := []byte{byte(s) | 0x80, byte(s>>7) | 0x80, byte(s>>14) | 0x80, byte(s>>21) | 0x80, byte(s>>28) & 0x7f}
+	return "\x00\x41" + string(leb) + "\x0b" + string(binary.AppendUvarint(nil, uint64(len(content)))) + content
+}
+
+var (
+	imported = section(2, "\x01\x01m\x01f\x00\x07") // a function
+	memory   = section(5, "\x01\x00\x01")
+	custom   = section(0, "\x01nx") + "\x00\x82\x80\x00\x01y" // the second with a long size
+	zeros    = func(n int) string { return strings.Repeat("\x00", n) }
+)
+
+func TestFinishGuest(t *testing.T) {
+	gap := func(n uint32) string { return segmentsOf(2, at(1024, "ab"), at(1026+n, "cd")) }
+	for _, tt := range []struct {
+		name, in string
+		want     string // empty: the input
+	}{
+		{"merged", imported + memory + gap(8) + custom,
+			imported + memory + section(11, "\x01\x00\x41\x80\x08\x0b\x0cab"+zeros(8)+"cd") + custom},
+		{"no gap", gap(0), section(11, "\x01\x00\x41\x80\x08\x0b\x04abcd")},
+		{"an offset whose sign bit would be set in one byte", segmentsOf(2, at(64, "a"), at(65, "b")), section(11, "\x01\x00\x41\xc0\x00\x0b\x02ab")},
+		{"the largest gap", gap(maxGap), section(11, "\x01\x00\x41\x80\x08\x0b\x44ab"+zeros(maxGap)+"cd")},
+		{"too large a gap", gap(maxGap + 1), ""},
+		{"two of three", segmentsOf(3, at(1, "a"), at(500, "b"), at(502, "c")),
+			section(11, "\x02\x00\x41\x01\x0b\x01a\x00\x41\xf4\x03\x0b\x03b\x00c")},
+		{"descending", segmentsOf(3, at(20, "c"), at(10, "a"), at(12, "b")),
+			section(11, "\x01\x00\x41\x0a\x0b\x0ba\x00b"+zeros(7)+"c")},
+		{"an empty one ends it", segmentsOf(2, at(1, "a"), at(4, "")), section(11, "\x01\x00\x41\x01\x0b\x03a\x00\x00")},
+		{"above 2 GiB", segmentsOf(2, at(0xfffffff0, "a"), at(0xfffffff2, "b")), section(11, "\x01\x00\x41\x70\x0b\x03a\x00b")},
+		{"across the middle", segmentsOf(2, at(0x7fffffff, "a"), at(0x80000001, "b")),
+			section(11, "\x01\x00\x41\xff\xff\xff\xff\x07\x0b\x03a\x00b")},
+		{"overlap", segmentsOf(3, at(10, "ab"), at(11, "cd"), at(20, "e")), ""},
+		{"overlap of the first and the third", segmentsOf(3, at(10, "abcd"), at(20, "e"), at(13, "f")), ""},
+		{"one", segmentsOf(1, at(10, "ab")), ""},
+		{"none", segmentsOf(0), ""},
+		{"no data section", imported + memory, ""},
+		{"data count", section(12, "\x02") + gap(8), ""},
+		{"imported memory", section(2, "\x02\x01m\x01f\x00\x07\x01m\x01m\x02\x00\x01") + gap(8), ""},
+		{"imported global", section(2, "\x01\x01m\x01g\x03\x7f\x00") + gap(8), ""},
+		{"passive", segmentsOf(3, at(10, "a"), at(12, "b"), "\x01\x01c"), ""},
+		{"passive, with the bytes of an active one", segmentsOf(2, at(10, "a"), "\x01\x41\x0c\x0b\x3e"+zeros(62)), ""},
+		{"memory by number", segmentsOf(3, at(10, "a"), at(12, "b"), "\x02\x00\x41\x0e\x0b\x01c"), ""},
+		{"offset from a global", segmentsOf(3, at(10, "a"), at(12, "b"), "\x00\x23\x00\x0b\x01c"), ""},
+		{"offset that is calculated", segmentsOf(3, at(10, "a"), at(12, "b"), "\x00\x41\x07\x41\x07\x6a\x0b\x01c"), ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			in := []byte(header + tt.in)
+			before := slices.Clone(in)
+			want := in
+			if tt.want != "" {
+				want = []byte(header + tt.want)
+			}
+			out, err := FinishGuest(in)
+			if err != nil || !bytes.Equal(out, want) {
+				t.Errorf("got\n%q, %v, want\n%q", out, err, want)
+			}
+			if !bytes.Equal(in, before) {
+				t.Errorf("the input was changed to %q", in)
+			}
+		})
+	}
+}
+
+func TestFinishGuestErrors(t *testing.T) {
+	const large = "\xff\xff\xff\xff\x10"
+	for _, tt := range []struct{ name, module, want string }{
+		{"empty", "", "byte 0: it does not begin with"},
+		{"version", "\x00asm\x02\x00\x00\x00", "byte 0: it does not begin with"},
+		{"no size", header + "\x0b", "byte 9: size of a section: unexpected EOF"},
+		{"half a size", header + "\x0b\x80", "byte 9: size of a section: unexpected EOF"},
+		{"large size", header + "\x0b" + large, "byte 9: size of a section: a number of more than 32 bits"},
+		{"long size", header + "\x0b\x80\x80\x80\x80\x80\x00", "byte 9: size of a section: a number of more than 32 bits"},
+		{"cut", header + "\x0b\x05\x01", "byte 10: section: unexpected EOF"},
+		{"too many segments", header + "\x0b\x01\x01" + memory, "byte 11: data section: unexpected EOF"},
+		{"content beyond the section", header + section(11, "\x01\x00\x41\x00\x0b\x02a") + memory, "byte 16: data section: unexpected EOF"},
+		{"offset beyond the section", header + section(11, "\x01\x00\x41") + memory, "byte 13: data section: unexpected EOF"},
+		{"large offset", header + section(11, "\x01\x00\x41\x80\x80\x80\x80\x08\x0b\x00"), "byte 13: data section: a number of more than 32 bits"},
+		{"large negative offset", header + section(11, "\x01\x00\x41\xff\xff\xff\xff\x77\x0b\x00"), "byte 13: data section: a number of more than 32 bits"},
+		{"behind the last", header + section(11, "\x00\x00"), "byte 11: data section: 1 bytes behind the last segment"},
+		{"two", header + segmentsOf(0) + segmentsOf(0), "byte 11: a second data section"},
+		{"imports", header + section(2, "\x01\x05m"), "byte 12: import section: unexpected EOF"},
+	} {
+		out, err := FinishGuest([]byte(tt.module))
+		if out != nil || err == nil || !strings.Contains(err.Error(), "connectors: module is not valid: "+tt.want) {
+			t.Errorf("%s: %q, %v, want %q", tt.name, out, err, tt.want)
+		}
+	}
+}
+
+// image is what the plain segments of a module put into a memory of zeros, and
+// how long the memory must be. It has a reader of its own and trusts the module.
+func image(t *testing.T, module []byte) (memory map[uint64]byte, length uint64) {
+	memory = make(map[uint64]byte)
+	b := module[len(header):]
+	number := func() uint64 {
+		v, n := binary.Uvarint(b)
+		b = b[n:]
+		return v
+	}
+	for len(b) > 0 {
+		id := b[0]
+		b = b[1:]
+		size := number()
+		rest := b[size:]
+		if id == 11 {
+			for range number() {
+				if kind := number(); kind != 0 || b[0] != 0x41 {
+					t.Fatalf("a segment of kind %d was merged, its offset an instruction %#x", kind, b[0])
+				}
+				b = b[1:]
+				// Signed or not, the lowest 32 bits of a long form are right; those of a
+				// short one lack their sign.
+				before := len(b)
+				offset := number()
+				if bits := 7 * (before - len(b)); bits < 32 && offset>>(bits-1) == 1 {
+					offset |= math.MaxUint32 << bits
+				}
+				offset &= math.MaxUint32
+				b = b[1:]
+				n := number()
+				for i, c := range b[:n] {
+					if delete(memory, offset+uint64(i)); c != 0 {
+						memory[offset+uint64(i)] = c
+					}
+				}
+				b = b[n:]
+				length = max(length, offset+n)
+			}
+		}
+		b = rest
+	}
+	return memory, length
+}
+
+// withoutData returns everything before and behind the data section.
+func withoutData(module []byte) []byte {
+	out := slices.Clone(module[:len(header)])
+	for b := module[len(header):]; len(b) > 0; {
+		size, n := binary.Uvarint(b[1:])
+		end := 1 + n + int(size)
+		if b[0] != 11 {
+			out = append(out, b[:end]...)
+		}
+		b = b[end:]
+	}
+	return out
+}
+
+func FuzzFinishGuest(f *testing.F) {
+	for _, body := range []string{
+		"", imported + memory + segmentsOf(2, at(10, "ab"), at(20, "cd")) + custom, segmentsOf(2, at(20, "c"), at(10, "a")),
+		segmentsOf(2, at(10, "ab"), at(11, "cd")), segmentsOf(2, at(0xfffffff0, "a"), at(0xffffffff, "bcd")),
+		segmentsOf(3, at(1, ""), at(1, "a"), at(200, "b")), segmentsOf(2, at(10, "a"), "\x01\x01c"), section(12, "\x00"),
+		section(11, "\x02\x00\x41\x40\x0b\x01a\x00\x41\x42\x0b\x01b"), section(11, "\xff\xff\xff\xff\x0f"),
+		section(11, "\x02\x00\x41\x14\x0b\x80\x00\x80\x80\x80\x00\x41\x2a\x0b\x010"), // kinds and lengths in a long form
+	} {
+		f.Add([]byte(header + body))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		before := slices.Clone(in)
+		out, err := FinishGuest(in)
+		if !bytes.Equal(in, before) {
+			t.Fatal("the input was changed")
+		}
+		if err != nil || bytes.Equal(out, in) {
+			return
+		}
+		was, wasLong := image(t, in)
+		is, isLong := image(t, out)
+		if !maps.Equal(was, is) || wasLong != isLong {
+			t.Errorf("memory was %v, %d long, and is %v, %d long", was, wasLong, is, isLong)
+		}
+		if !bytes.Equal(withoutData(in), withoutData(out)) {
+			t.Error("more than the data section was changed")
+		}
+		if again, err := FinishGuest(out); err != nil || !bytes.Equal(again, out) {
+			t.Errorf("finished again it is %q, %v, not %q", again, err, out)
+		}
+	})
+}
+
+// What Build makes of a guest begins with the same memory as what the linker
+// wrote, from far fewer segments.
+func TestBuildFinishesGuests(t *testing.T) {
+	b := small(t)
+	b.names = Names()
+	dir, err := b.build(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range b.names {
+		path := filepath.Join(t.TempDir(), name+".wasm")
+		if _, err := goCommand(t.Context(), b.root, slices.Concat([]string{"build"}, buildFlags, []string{"-o", path, "./connectors/" + name})...); err != nil {
+			t.Fatal(err)
+		}
+		linked, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		finished, err := fs.ReadFile(os.DirFS(dir), name+".wasm")
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		was, is := countSegments(t, linked), countSegments(t, finished)
+		if was < 1000 || is*10 > was {
+			t.Errorf("%s has %d data segments, the linker wrote %d", name, is, was)
+		}
+		a, b := firstMemory(t, linked), firstMemory(t, finished)
+		if !bytes.Equal(a, b) {
+			t.Errorf("%s: %d bytes of memory differ from the %d that the linker meant", name, len(b), len(a))
+		}
+		if bytes.Count(a, []byte{0}) == len(a) {
+			t.Errorf("%s begins with a memory of zeros: nothing was compared", name)
+		}
+		t.Logf("%s: %d segments in %d bytes, %d in %d", name, was, len(linked), is, len(finished))
+	}
+}
+
+// countSegments returns how many segments the data section says that it has.
+func countSegments(t *testing.T, module []byte) uint64 {
+	for b := module[len(header):]; len(b) > 0; {
+		size, n := binary.Uvarint(b[1:])
+		if b[0] == 11 {
+			count, _ := binary.Uvarint(b[1+n:])
+			return count
+		}
+		b = b[1+n+int(size):]
+	}
+	t.Fatal("no data section")
+	return 0
+}
+
+// firstMemory returns the memory of a guest that has not run yet.
+func firstMemory(t *testing.T, module []byte) []byte {
+	ctx := t.Context()
+	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter())
+	defer r.Close(ctx)
+	if _, err := wasi_snapshot_preview1.Instantiate(ctx, r); err != nil {
+		t.Fatal(err)
+	}
+	if err := hostfuncs.Register(ctx, r); err != nil {
+		t.Fatal(err)
+	}
+	m, err := r.InstantiateWithConfig(ctx, module, wazero.NewModuleConfig().WithStartFunctions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	memory, ok := m.Memory().Read(0, m.Memory().Size())
+	if !ok {
+		t.Fatalf("a memory of %d bytes cannot be read", m.Memory().Size())
+	}
+	return bytes.Clone(memory)
+}
