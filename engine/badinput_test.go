@@ -187,8 +187,9 @@ func TestBadCache(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				// Not what would undo itself: two names are one file.
 				for i := len(data) / 2; i < len(data); i++ {
-					data[i] ^= 0xff
+					data[i] = 0xff
 				}
 				if err := os.WriteFile(f, data, 0o600); err != nil {
 					t.Fatal(err)

@@ -18,6 +18,7 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/experimental"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+	"golang.org/x/sys/cpu"
 
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs"
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
@@ -111,8 +112,11 @@ func (e *Engine) module(ctx context.Context, name string, strict bool) (*module,
 // compile fills m from the disk cache or by compiling. A cache that cannot be
 // used costs time, never a run.
 func (e *Engine) compile(ctx context.Context, m *module, wasm []byte, strict bool) (LoadSource, error) {
+	common := func(c wazero.RuntimeConfig) wazero.RuntimeConfig {
+		return c.WithDebugInfoEnabled(false).WithCloseOnContextDone(strict)
+	}
 	if e.opt.Runtime == Interpreted {
-		return LoadInterpreted, m.open(ctx, wazero.NewRuntimeConfigInterpreter(), wasm, strict, "")
+		return LoadInterpreted, m.open(ctx, common(wazero.NewRuntimeConfigInterpreter()), wasm, "", false)
 	}
 
 	dir, err := e.cacheFolder(wasm, strict)
@@ -120,19 +124,31 @@ func (e *Engine) compile(ctx context.Context, m *module, wasm []byte, strict boo
 		e.opt.Log.Warn("modules are compiled anew in each process", "reason", err)
 		dir = ""
 	}
-	source := LoadCompiled
-	if entries, err := filepath.Glob(filepath.Join(dir, "*", "*")); err == nil && dir != "" && len(entries) > 0 {
+	config := common(wazero.NewRuntimeConfigCompiler())
+	source, files := LoadCompiled, machineCode(dir)
+	if len(files) > 0 {
 		source = LoadDisk
 	}
+	if linked(files) {
+		// What fails here is tried below with the whole module.
+		if short, err := outline(wasm); err == nil && m.open(ctx, config, short, dir, true) == nil {
+			return source, nil
+		}
+	}
 
-	config := wazero.NewRuntimeConfigCompiler()
-	err = m.open(ctx, config, wasm, strict, dir)
-	if err == nil || dir == "" {
+	err = m.open(ctx, config, wasm, dir, false)
+	if dir == "" {
 		return source, err
+	}
+	if err == nil {
+		if err := keepOutline(ctx, config, wasm, dir); err != nil {
+			e.opt.Log.Debug("the next load of a module is slower than it could be", "folder", dir, "reason", err)
+		}
+		return source, nil
 	}
 
 	// Either the module or the cache is bad. Without the cache we know which.
-	if again := m.open(ctx, config, wasm, strict, ""); again != nil {
+	if again := m.open(ctx, config, wasm, "", false); again != nil {
 		return "", again
 	}
 	e.opt.Log.Warn("a damaged cache of compiled modules was discarded", "folder", dir, "reason", err)
@@ -146,8 +162,9 @@ func (e *Engine) compile(ctx context.Context, m *module, wasm []byte, strict boo
 // first users find out and keep without a lock.
 var naming sync.Mutex
 
-// open makes a runtime with the host functions in it and compiles wasm.
-func (m *module) open(ctx context.Context, config wazero.RuntimeConfig, wasm []byte, strict bool, cacheDir string) (err error) {
+// open makes a runtime with the host functions in it and compiles wasm, or takes
+// its machine code from the cache, which is the only way with cachedOnly.
+func (m *module) open(ctx context.Context, config wazero.RuntimeConfig, wasm []byte, cacheDir string, cachedOnly bool) (err error) {
 	// wazero panics where the compiler does not exist for the machine.
 	defer func() {
 		if r := recover(); r != nil {
@@ -155,7 +172,6 @@ func (m *module) open(ctx context.Context, config wazero.RuntimeConfig, wasm []b
 		}
 	}()
 
-	config = config.WithDebugInfoEnabled(false).WithCloseOnContextDone(strict)
 	if cacheDir != "" {
 		naming.Lock()
 		m.cache, err = wazero.NewCompilationCacheWithDir(cacheDir)
@@ -183,8 +199,16 @@ func (m *module) open(ctx context.Context, config wazero.RuntimeConfig, wasm []b
 		return fmt.Errorf("host functions: %w", err)
 	}
 	// Functions compile independently; without this one core does it all.
-	ctx = experimental.WithCompilationWorkers(ctx, runtime.GOMAXPROCS(0))
-	compiled, err := r.CompileModule(ctx, wasm)
+	compiling, workers := ctx, runtime.GOMAXPROCS(0)
+	if cachedOnly {
+		// An outline that is not in the cache any more must not be compiled: its
+		// functions trap. wazero's workers, when there are more than one, ask the
+		// context before each function; taking machine code from a file does not.
+		ended, cancel := context.WithCancel(ctx)
+		cancel()
+		compiling, workers = ended, 2
+	}
+	compiled, err := r.CompileModule(experimental.WithCompilationWorkers(compiling, workers), wasm)
 	if err != nil {
 		return fmt.Errorf("module is not valid: %w", err)
 	}
@@ -272,7 +296,10 @@ func (e *Engine) cacheFolder(wasm []byte, strict bool) (string, error) {
 	}
 
 	h := sha256.New()
-	fmt.Fprintf(h, "%s %t\n", wazeroVersion(), strict)
+	// What wazero makes depends on the processor too, and says so in the names of
+	// its files only; and an outline of another shape has another name. A folder
+	// is for one of each, so that a file in it is the module's or the outline's.
+	fmt.Fprintf(h, "%s %t %v %v %q\n", wazeroVersion(), strict, cpu.X86, cpu.ARM64, body)
 	h.Write(wasm)
 	dir := filepath.Join(root, hex.EncodeToString(h.Sum(nil)[:16]))
 	if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -1,0 +1,220 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+)
+
+// wazero finds machine code by a hash of the wasm it is given, and validates
+// that wasm again at each load, the bodies of all functions included. That is
+// half the load of a module whose folder is named by its bytes and which passed
+// when it was compiled. So wazero is given something shorter: an outline, the
+// same module with the smallest body in place of each function. In the folder
+// the outline's name is a hard link to the machine code of the whole module.
+//
+// wazero 1.12.0 reads a body twice, to validate it (internal/wasm/func_validation.go)
+// and to compile it (compileModule and compileLocalWasmFunction in
+// internal/engine/wazevo/engine.go). What it needs later is in sections that an
+// outline has too (functions' types and names, tables, memory, data) or in the
+// machine code's file: functions' offsets and catch clauses
+// (internal/engine/wazevo/engine_cache.go). Validation writes nothing down.
+// Local types and BodyOffsetInCodeSection are only read to compile; a source map
+// is only made and read with debug information, which open turns off; GoFunc is
+// a host function's. A new version has a new folder, but look again.
+//
+// Whoever can write in the folder can run code in this process, as ever: see
+// cacheFolder.
+
+// header begins a module; codeSection is the id of the one with the bodies.
+const (
+	header      = "\x00asm\x01\x00\x00\x00"
+	codeSection = 10
+)
+
+// body is the smallest function of any type: its size, no locals, unreachable, end.
+const body = "\x03\x00\x00\x0b"
+
+var (
+	errNotWasm     = errors.New("not a WebAssembly module")
+	errNoFunctions = errors.New("no functions")
+)
+
+// outline returns wasm with the smallest body in place of each function's.
+// https://www.w3.org/TR/wasm-core-2/#modules%E2%91%A0%E2%93%AA (5.5, Modules).
+func outline(wasm []byte) ([]byte, error) {
+	if len(wasm) < len(header) || string(wasm[:len(header)]) != header {
+		return nil, errNotWasm
+	}
+	for rest := wasm[len(header):]; len(rest) > 0; {
+		id, start := rest[0], len(wasm)-len(rest)
+		section, after, err := sized(rest[1:])
+		if err != nil {
+			return nil, err
+		}
+		rest = after
+		if id != codeSection {
+			continue
+		}
+		count, bodies, err := number(section)
+		if err != nil {
+			return nil, err
+		}
+		if count == 0 {
+			return nil, errNoFunctions
+		}
+		for range count { // ends with an error at the end of bodies at the latest
+			if _, bodies, err = sized(bodies); err != nil {
+				return nil, err
+			}
+		}
+		if len(bodies) > 0 {
+			return nil, errNotWasm
+		}
+
+		n := binary.AppendUvarint(nil, uint64(count))
+		size := len(n) + count*len(body)
+		short := make([]byte, 0, start+1+binary.MaxVarintLen32+size+len(rest))
+		short = append(append(short, wasm[:start]...), codeSection)
+		short = append(binary.AppendUvarint(short, uint64(size)), n...)
+		for range count {
+			short = append(short, body...)
+		}
+		return append(short, rest...), nil
+	}
+	return nil, errNoFunctions
+}
+
+// number reads an unsigned number in LEB128, of 31 bits so that it fits an int
+// everywhere: nothing here can be larger.
+func number(b []byte) (n int, rest []byte, err error) {
+	u, size := binary.Uvarint(b)
+	if size <= 0 || u > math.MaxInt32 {
+		return 0, nil, errNotWasm
+	}
+	return int(u), b[size:], nil
+}
+
+// sized reads bytes with their number before them.
+func sized(b []byte) (inside, rest []byte, err error) {
+	n, rest, err := number(b)
+	if err != nil {
+		return nil, nil, err
+	}
+	if n > len(rest) {
+		return nil, nil, errNotWasm
+	}
+	return rest[:n], rest[n:], nil
+}
+
+// machineCode returns the files of machine code in a cache folder, which is for
+// one module: its own, and the outline's if that is made.
+func machineCode(dir string) []string {
+	if dir == "" {
+		return nil
+	}
+	// The pattern is never wrong; what cannot be read is not there.
+	names, _ := fs.Glob(os.DirFS(dir), fmt.Sprintf("wazero-*-%s-%s/*", runtime.GOARCH, runtime.GOOS))
+	var files []string
+	for _, name := range names {
+		// wazero's names are a SHA-256. Others are those it writes to first, which a
+		// killed process leaves, and what filesystems and desktops put anywhere.
+		if sum, err := hex.DecodeString(path.Base(name)); err == nil && len(sum) == sha256.Size {
+			files = append(files, filepath.Join(dir, name))
+		}
+	}
+	return files
+}
+
+// linked tells whether the files of a folder are a module's machine code and
+// its outline's link to it.
+func linked(files []string) bool {
+	if len(files) != 2 {
+		return false
+	}
+	a, errA := os.Stat(files[0])
+	b, errB := os.Stat(files[1])
+	return errA == nil && errB == nil && os.SameFile(a, b)
+}
+
+// asidePattern names folders in which an outline is compiled.
+const asidePattern = ".outline-*"
+
+// sweepAside removes what processes left that were killed.
+func sweepAside(dir string) {
+	left, _ := filepath.Glob(filepath.Join(dir, asidePattern))
+	for _, d := range left {
+		if info, err := os.Stat(d); err == nil && time.Since(info.ModTime()) > time.Hour {
+			_ = os.RemoveAll(d) // it costs space only
+		}
+	}
+}
+
+// keepOutline makes the next load of a module an outline's. Any number of
+// processes may be at this at once: what gets the outline's name is always a
+// link to whole machine code, and it is put in place in one step. When several
+// compile at once the two names may be two files after that; the next load joins
+// them.
+func keepOutline(ctx context.Context, config wazero.RuntimeConfig, wasm []byte, dir string) error {
+	sweepAside(dir)
+	aside, err := os.MkdirTemp(dir, asidePattern)
+	if err != nil {
+		return fmt.Errorf("outline: %w", err)
+	}
+	defer os.RemoveAll(aside) // what stays behind is in nobody's way
+
+	// What cannot be done should cost next to nothing: it is tried at each load.
+	code := machineCode(dir)
+	if len(code) != 1 && len(code) != 2 {
+		return fmt.Errorf("outline: %d files of machine code, want the module's and perhaps the outline's", len(code))
+	}
+	if err := os.Link(code[0], filepath.Join(aside, "try")); err != nil {
+		return fmt.Errorf("outline: %w", err)
+	}
+
+	// What the outline's name is only wazero knows, which says it by compiling.
+	// That code traps wherever it is called, so it is made in a folder that no
+	// load looks into.
+	short, err := outline(wasm)
+	if err != nil {
+		return fmt.Errorf("outline: %w", err)
+	}
+	var m module
+	if err := m.open(ctx, config, short, aside, false); err != nil {
+		return fmt.Errorf("outline: %w", err)
+	}
+	if err := m.close(ctx); err != nil {
+		return fmt.Errorf("outline: %w", err)
+	}
+	made := machineCode(aside)
+	if len(made) != 1 {
+		return fmt.Errorf("outline: %d files of machine code, want 1", len(made))
+	}
+	name := filepath.Base(made[0])
+
+	own := slices.DeleteFunc(machineCode(dir), func(file string) bool { return filepath.Base(file) == name })
+	if len(own) != 1 {
+		return fmt.Errorf("outline: %d files may be the module's machine code, want 1", len(own))
+	}
+	link := filepath.Join(aside, name)
+	if err := os.Link(own[0], link); err != nil {
+		return fmt.Errorf("outline: %w", err)
+	}
+	if err := os.Rename(link, filepath.Join(filepath.Dir(own[0]), name)); err != nil {
+		return fmt.Errorf("outline: %w", err)
+	}
+	return nil
+}
