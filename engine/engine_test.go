@@ -144,6 +144,15 @@ func TestMetricTableIsConsistent(t *testing.T) {
 	}
 }
 
+// TestUnwind has a guest call itself so often that the machine's stack would
+// overflow, were it not unwound. Go's stack, in the guest's memory, has room.
+func TestUnwind(t *testing.T) {
+	e := newEngine(t, engine.Compiled, nil)
+	if _, err := e.Run(t.Context(), parse(t, "mode: deep-run", "resources:", "max_memory: 1gb"), engine.RunOptions{}); err != nil {
+		t.Error(err)
+	}
+}
+
 // However a guest fails, the error names stage, connector and cause, and
 // nothing is committed.
 func TestFailuresAreTyped(t *testing.T) {

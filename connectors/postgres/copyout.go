@@ -3,6 +3,7 @@ package postgres
 import (
 	"strconv"
 
+	"github.com/rapidbyte-go/rapidbyte/connectors/sdk"
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
 )
 
@@ -97,6 +98,7 @@ func atMost(n, most int64) int {
 // batch indexes the next batch and returns the number of its rows, 0 at the end
 // of the data. The batch before is given up.
 func (c *copyReader) batch() (rows int, err error) {
+	sdk.Unwind()
 	c.release()
 	return c.collect(c.limits)
 }

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"unsafe"
 
+	"github.com/rapidbyte-go/rapidbyte/connectors/sdk"
 	"github.com/rapidbyte-go/rapidbyte/connectors/sdk/arrowipc"
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
 )
@@ -168,6 +169,7 @@ func (e *encoder) fit(lo, rows, limit int) int {
 // their bound, and returns the bytes written. The error names the column and
 // the row, counted from first, of a value that Postgres cannot hold.
 func (e *encoder) encode(dst []byte, lo, hi int, first int64) (int, error) {
+	sdk.Unwind()
 	cur := e.cursors[:hi-lo]
 	size := e.place(cur, lo)
 	if len(dst) < size {

@@ -58,6 +58,8 @@ func (b *base) misbehave(when string) error {
 		<-make(chan int)
 	case "recurse-" + when:
 		recurse(1)
+	case "deep-" + when:
+		sink = deep(3_000_000) + deep(3_000_000)
 	case "spin-" + when:
 		for i := 0; ; i++ {
 			sink = i
@@ -133,6 +135,20 @@ func eat(have [][]byte) {
 
 //go:noinline
 func recurse(n int) int { return recurse(n+1) + n }
+
+// deep takes more of the machine's stack than wazero gives, unless that is
+// unwound. The first time Go's stack grows, which unwinds it too.
+//
+//go:noinline
+func deep(n int) int {
+	if n == 0 {
+		return 0
+	}
+	if n%10_000 == 0 {
+		sdk.Unwind()
+	}
+	return deep(n-1) + 1
+}
 
 // Source emits batches of numbered bytes.
 type Source struct{ base }
