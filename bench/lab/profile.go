@@ -66,7 +66,8 @@ func (r *recorder) on() {
 	runtime.SetBlockProfileRate(r.block)
 }
 
-// off ends recording.
+// off ends recording, but for the next allocation of each processor, which the
+// runtime records before it sees the change.
 func (r *recorder) off() {
 	if r == nil {
 		return
