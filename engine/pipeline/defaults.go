@@ -30,8 +30,9 @@ const (
 
 	// More than one takes connections, memory and processors that others may be
 	// meant to have, so it has to be asked for. auto is one a processor: its two
-	// guests and two backends keep about that much busy. Beyond 8 the servers are
-	// the bound, and their owner knows what they can take.
+	// guests keep more than half of one busy. Its two backends keep more than one
+	// busy, but usually of another machine. Beyond 8 the servers are the bound, and
+	// their owner knows what they can take.
 	defaultParallelism = 1
 	maxAutoParallelism = 8
 
