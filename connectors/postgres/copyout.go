@@ -98,7 +98,7 @@ func atMost(n, most int64) int {
 // batch indexes the next batch and returns the number of its rows, 0 at the end
 // of the data. The batch before is given up.
 func (c *copyReader) batch() (rows int, err error) {
-	sdk.Unwind()
+	sdk.Unwind() // for the loops of the batch, here and of its decoder
 	c.release()
 	return c.collect(c.limits)
 }

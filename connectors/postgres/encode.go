@@ -169,7 +169,7 @@ func (e *encoder) fit(lo, rows, limit int) int {
 // their bound, and returns the bytes written. The error names the column and
 // the row, counted from first, of a value that Postgres cannot hold.
 func (e *encoder) encode(dst []byte, lo, hi int, first int64) (int, error) {
-	sdk.Unwind()
+	sdk.Unwind() // for the loops that follow, most of a destination's work
 	cur := e.cursors[:hi-lo]
 	size := e.place(cur, lo)
 	if len(dst) < size {
