@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/rapidbyte-go/rapidbyte/engine"
+	"github.com/rapidbyte-go/rapidbyte/engine/pipeline"
 	"github.com/rapidbyte-go/rapidbyte/engine/testdata/chaos"
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
 )
@@ -456,7 +457,7 @@ func TestWhatHappensAfterTheLastCommit(t *testing.T) {
 
 // A record is complete when it is written, though several stages count for it.
 func TestRecordsAreComplete(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // makes the destination overtake the source often
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2)) // makes the destination overtake the source often
 	e := newEngine(t, engine.Native, nil)
 	for range 200 {
 		rec := &recorder{}
@@ -552,6 +553,36 @@ func TestFeedAndCaptureTakeTheEndsPlaces(t *testing.T) {
 	_, err = e.Run(t.Context(), parse(t), engine.RunOptions{Capture: func(string, []byte, int) error { return full }})
 	if !errors.Is(err, full) {
 		t.Errorf("error = %v, want that of Capture", err)
+	}
+}
+
+// Each guest of a run has a processor, and nobody keeps one afterwards.
+func TestGuestsHaveProcessors(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	e := newEngine(t, engine.Native, nil)
+	for name, c := range map[string]struct {
+		pipeline *pipeline.Pipeline
+		want     int
+	}{
+		"two stages":        {parse(t), 2},
+		"with a transform":  {withTransform(parse(t), ""), 3},
+		"in two partitions": {parse(t, "resources:", "parallelism: 2", "max_memory: 512mb"), 6}, // and who divides and finishes the stream
+		"in sixteen":        {parse(t, "resources:", "parallelism: 16", "max_memory: 2gb"), 8},
+	} {
+		during := 0
+		rec := &recorder{fail: func(engine.RunRecord) bool {
+			during = runtime.GOMAXPROCS(0)
+			return false
+		}}
+		if _, err := e.Run(t.Context(), c.pipeline, engine.RunOptions{Recorder: rec}); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if during != c.want {
+			t.Errorf("%s: %d processors, want %d", name, during, c.want)
+		}
+		if n := runtime.GOMAXPROCS(0); n != 2 {
+			t.Errorf("%s: %d processors after the run, want 2 as before", name, n)
+		}
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -22,6 +21,7 @@ import (
 
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs"
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
+	"github.com/rapidbyte-go/rapidbyte/hostfuncs/processors"
 )
 
 // Load says how a module became ready to be instantiated.
@@ -199,7 +199,7 @@ func (m *module) open(ctx context.Context, config wazero.RuntimeConfig, wasm []b
 		return fmt.Errorf("host functions: %w", err)
 	}
 	// Functions compile independently; without this one core does it all.
-	compiling, workers := ctx, runtime.GOMAXPROCS(0)
+	compiling, workers := ctx, processors.Own()
 	if cachedOnly {
 		// An outline that is not in the cache any more must not be compiled: its
 		// functions trap. wazero's workers, when there are more than one, ask the

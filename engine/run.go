@@ -14,6 +14,7 @@ import (
 	"github.com/rapidbyte-go/rapidbyte/engine/pipeline"
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs"
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
+	"github.com/rapidbyte-go/rapidbyte/hostfuncs/processors"
 )
 
 // RunOptions are what one run may be given besides its pipeline. The zero value
@@ -130,6 +131,7 @@ type run struct {
 }
 
 func (r *run) do(ctx context.Context) (err error) {
+	defer processors.Take(r.plan.guests())()
 	cpu := cpuTime()
 	defer func() {
 		r.result.Duration = time.Since(r.started)

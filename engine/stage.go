@@ -11,7 +11,6 @@ import (
 
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs"
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
-	"github.com/rapidbyte-go/rapidbyte/hostfuncs/broker"
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/frame"
 )
 
@@ -85,8 +84,6 @@ func (s *stage) do(ctx context.Context, a *allowance, work func() error) (result
 		return result, s.describe(err)
 	}
 	defer done()
-	broker.GuestStarts()
-	defer broker.GuestEnds()
 	pprof.Do(ctx, pprof.Labels("stage", s.plan.name, "connector", s.plan.connector), func(ctx context.Context) {
 		s.inst.Clock.Start(hostfuncs.Load)
 		err = s.start(ctx, a)

@@ -7,10 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/rapidbyte-go/rapidbyte/hostfuncs/processors"
 )
 
 // Load reads and parses the file at path. A nil lookup means the process's
@@ -185,7 +186,7 @@ func ExpandHome(path string) (string, error) {
 func (t *tree) resources(r *Resources, o *object) {
 	parallelism, auto := o.numberOr("auto", "parallelism", defaultParallelism, 1, maxParallelism)
 	if auto {
-		parallelism = int64(min(runtime.GOMAXPROCS(0), maxAutoParallelism))
+		parallelism = int64(min(processors.Own(), maxAutoParallelism))
 	}
 	r.Parallelism, r.AutoParallelism = int(parallelism), auto
 

@@ -4,7 +4,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -12,11 +11,15 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rapidbyte-go/rapidbyte/hostfuncs/processors"
 )
 
 // holdFor is how long a wait keeps its processor from other goroutines. A server
-// at work answers within a few hundred microseconds. Only tests change it.
-var holdFor = time.Millisecond
+// at work answers within a few hundred microseconds, and has made room for more
+// within a few milliseconds. After ten of them the scheduler would send a
+// signal. Only tests change it.
+var holdFor = 8 * time.Millisecond
 
 const (
 	// waitFor is the longest single wait in the kernel, which takes no number of
@@ -48,6 +51,10 @@ type sock struct {
 	// poll makes Read return os.ErrDeadlineExceeded instead of waiting. Set and
 	// reset by the goroutine that reads.
 	poll bool
+
+	stream stream      // guarded by in.busy
+	asked  atomic.Bool // something was written that stream has not heard of
+	room   int         // how much a peer on this machine can send ahead; 0 for one that is elsewhere
 
 	fd      int
 	in, out direction
@@ -101,6 +108,9 @@ func newSock(nc net.Conn, network, address string) (*sock, error) {
 	nc.Close()
 
 	if network == "unix" {
+		// The peer's is the default too: PostgreSQL does not change it.
+		s.room, _ = unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_SNDBUF)
+
 		// A larger buffer lets a guest and the server take turns half as often.
 		// TCP's grows by itself, which setting it would end.
 		_ = unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, unixBuffer) // no more than a matter of speed
@@ -115,7 +125,10 @@ func (s *sock) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	for {
+	if s.asked.Swap(false) {
+		s.stream.sent()
+	}
+	for paused := false; ; {
 		if _, err := s.left(&s.in); err != nil {
 			return 0, err
 		}
@@ -126,6 +139,15 @@ func (s *sock) Read(p []byte) (int, error) {
 			if s.poll {
 				return 0, os.ErrDeadlineExceeded
 			}
+			if !paused {
+				paused = true
+				if pause := s.stream.next(s.ahead()); pause > 0 {
+					if err := s.rest(pause); err != nil {
+						return 0, err
+					}
+					continue
+				}
+			}
 			if err := s.wait(&s.in, unix.POLLIN); err != nil {
 				return 0, err
 			}
@@ -134,6 +156,7 @@ func (s *sock) Read(p []byte) (int, error) {
 		case n == 0:
 			return 0, io.EOF
 		default:
+			s.stream.received(n)
 			return n, nil
 		}
 	}
@@ -143,6 +166,7 @@ func (s *sock) Read(p []byte) (int, error) {
 func (s *sock) Write(p []byte) (int, error) {
 	s.out.busy.Lock()
 	defer s.out.busy.Unlock()
+	s.asked.Store(true)
 	written := 0
 	for written < len(p) {
 		if _, err := s.left(&s.out); err != nil {
@@ -191,17 +215,29 @@ func (s *sock) ready() (bool, error) {
 	}
 }
 
+// ahead returns how many bytes the peer can send before we read any of them.
+func (s *sock) ahead() int {
+	if s.room > 0 {
+		return s.room
+	}
+	// The kernel keeps half of TCP's buffer for its own bookkeeping, and makes
+	// it larger in the course of a stream.
+	size, _ := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUF) // 0 means no pause
+	return size / 2
+}
+
 // wait returns when events are there, or with an error when there is no point
 // in waiting for them.
 //
 // A goroutine that says that it is going to wait has the scheduler wake up
 // another thread, to see to the other goroutines and to take its processor
-// away, only to give it back: that costs more than such a wait lasts. So the
-// first wait does not say it, while there is a processor for each guest, and is
-// short. A signal ends it too, normally: with one the scheduler asks for a
-// processor back, to collect garbage for example.
+// away, only to give it back, and look for such goroutines every 20 us for some
+// milliseconds after. That costs more than such a wait lasts. So the first wait
+// does not say it, while there is a processor for each guest, and is short. A
+// signal ends it too, normally: with one the scheduler asks for a processor
+// back, to collect garbage for example.
 func (s *sock) wait(d *direction, events int16) error {
-	held := int(guests.Load()) <= runtime.GOMAXPROCS(0)
+	held := processors.Enough()
 	for {
 		timeout, err := s.left(d)
 		if err != nil {
@@ -210,17 +246,38 @@ func (s *sock) wait(d *direction, events int16) error {
 		if held {
 			timeout = min(timeout, holdFor)
 		}
-		fds := [2]unix.PollFd{{Fd: int32(s.fd), Events: events}, {Fd: int32(d.bell), Events: unix.POLLIN}}
-		switch errno := poll(&fds, timeout, held); {
-		case errno == unix.EINTR:
-		case errno != 0:
-			return os.NewSyscallError("poll", errno)
-		case fds[1].Revents != 0:
-			d.hush()
-		case fds[0].Revents != 0:
-			return nil
+		if ready, err := s.look(d, events, timeout, held); ready || err != nil {
+			return err
 		}
 		held = false
+	}
+}
+
+// rest lets input collect. Close and the end of the connection end it early, a
+// signal too.
+func (s *sock) rest(pause time.Duration) error {
+	left, err := s.left(&s.in)
+	if err != nil {
+		return err
+	}
+	_, err = s.look(&s.in, 0, min(left, pause), processors.Enough())
+	return err
+}
+
+// look waits for events once and returns whether they are there. A bell and a
+// signal end it too.
+func (s *sock) look(d *direction, events int16, timeout time.Duration, held bool) (bool, error) {
+	fds := [2]unix.PollFd{{Fd: int32(s.fd), Events: events}, {Fd: int32(d.bell), Events: unix.POLLIN}}
+	switch errno := poll(&fds, timeout, held); errno {
+	case 0:
+		if fds[1].Revents != 0 {
+			d.hush()
+		}
+		return fds[0].Revents != 0, nil
+	case unix.EINTR:
+		return false, nil
+	default:
+		return false, os.NewSyscallError("poll", errno)
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rapidbyte-go/rapidbyte/hostfuncs/processors"
 )
 
 // forWaits runs a test for each way of waiting: while the processor is held,
@@ -22,20 +24,18 @@ func forWaits(t *testing.T, test func(t *testing.T)) {
 	})
 	t.Run("wait=after", test)
 	t.Run("wait=call", func(t *testing.T) {
-		guests.Add(1 << 20)
-		defer guests.Add(-1 << 20)
+		defer processors.Take(1 << 20)()
 		test(t)
 	})
 }
 
 // hold changes how long waits hold their processor, and leaves one for the test.
 func hold(t *testing.T, d time.Duration) {
-	was, processors := holdFor, runtime.GOMAXPROCS(0)
+	was, giveBack := holdFor, processors.Take(2)
 	holdFor = d
-	runtime.GOMAXPROCS(max(processors, 2))
 	t.Cleanup(func() {
 		holdFor = was
-		runtime.GOMAXPROCS(processors)
+		giveBack()
 	})
 }
 
@@ -52,12 +52,12 @@ var directions = map[string]func(s *sock) error{
 	},
 }
 
-// waiting starts a call that waits, gives it time to be past the millisecond for
+// waiting starts a call that waits, gives it time to be past the milliseconds for
 // which waits usually hold their processor, and returns where its error will be.
 func waiting(s *sock, call func(*sock) error) <-chan error {
 	done := make(chan error, 1)
 	go func() { done <- call(s) }()
-	time.Sleep(5 * time.Millisecond)
+	time.Sleep(min(holdFor, 8*time.Millisecond) + 4*time.Millisecond)
 	return done
 }
 
@@ -100,6 +100,22 @@ func TestSockDeadlineIsOver(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Errorf("deadline %v: %v", far, err)
 		}
+	}
+}
+
+// TestSockBellIsHushed has a bell that was rung during a wait not end others: the
+// reader would never sleep again.
+func TestSockBellIsHushed(t *testing.T) {
+	c, peer := pair(t, "unix")
+	c.sock.SetReadDeadline(time.Now().Add(time.Hour))
+	done := waiting(c.sock, directions["read"])
+	peer.Write([]byte("x"))
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	bell := []unix.PollFd{{Fd: int32(c.sock.in.bell), Events: unix.POLLIN}}
+	if n, err := unix.Poll(bell, 0); n != 0 || err != nil {
+		t.Errorf("the bell still rings after the wait (%d, %v)", n, err)
 	}
 }
 

@@ -1,0 +1,59 @@
+package broker
+
+import "time"
+
+// A server sends a table 8 KiB at a time. Who is woken up for each of them, and
+// has read it long before the next one is there, spends more on going to sleep
+// and waking up than on reading. So a reader who has found a stream empty lets
+// some of it collect first, as drivers of network cards do ("interrupt
+// coalescing"): as much as the peer can send on without waiting for us.
+
+const (
+	// streamAfter is how much a peer sends in one go before it is taken for a
+	// stream. Answers are shorter, and who asks waits for them.
+	streamAfter = 64 << 10
+
+	// The first pause and the longest. The kernel's timers are 50 us late.
+	minPause = 50 * time.Microsecond
+	maxPause = time.Millisecond
+
+	// maxRoom keeps what collects small enough for the processor's cache.
+	maxRoom = 208 << 10
+)
+
+// stream finds how long the pauses of one connection should be. The zero value
+// has seen nothing yet.
+type stream struct {
+	unasked int // bytes that came since the last write
+	burst   int // bytes that came since the last pause
+	pause   time.Duration
+}
+
+// received counts n bytes.
+func (s *stream) received(n int) {
+	s.unasked += n
+	s.burst += n
+}
+
+// sent says that the peer may have been asked for something.
+func (s *stream) sent() { s.unasked = 0 }
+
+// next returns how long to pause now that all that came has been read; 0 is not
+// at all. The peer is held up when room bytes are on their way, so a pause is
+// doubled while less than a quarter of them collect, and halved beyond five
+// eighths.
+func (s *stream) next(room int) time.Duration {
+	burst := s.burst
+	s.burst = 0
+	if s.unasked < streamAfter {
+		return 0
+	}
+	room = min(room, maxRoom)
+	switch {
+	case burst < room/4:
+		s.pause = min(max(2*s.pause, minPause), maxPause)
+	case burst > room*5/8:
+		s.pause /= 2
+	}
+	return s.pause
+}
