@@ -8,6 +8,7 @@ import (
 	"github.com/rapidbyte-go/rapidbyte/engine/pipeline"
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/frame"
+	"github.com/rapidbyte-go/rapidbyte/hostfuncs/processors"
 )
 
 // CheckReport is what [Engine.Check] found good.
@@ -31,6 +32,7 @@ func (e *Engine) Check(ctx context.Context, p *pipeline.Pipeline) (*CheckReport,
 	if err != nil {
 		return nil, err
 	}
+	defer processors.Take(len(pl.stages))()
 	report := &CheckReport{Stages: make([]StageCheck, len(pl.stages))}
 	errs := make([]error, len(pl.stages))
 	var wg sync.WaitGroup
@@ -53,6 +55,7 @@ func (e *Engine) Discover(ctx context.Context, p *pipeline.Pipeline) (*abi.Catal
 	if err != nil {
 		return nil, err
 	}
+	defer processors.Take(1)()
 	var catalog abi.Catalog
 	if err := e.ask(ctx, pl, &pl.stages[0], abi.ExportDiscover, abi.ReplyCatalog, &catalog); err != nil {
 		return nil, err

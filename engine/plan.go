@@ -90,16 +90,6 @@ func (e *Engine) plan(p *pipeline.Pipeline, withSource, withDest bool) (*plan, e
 	return pl, nil
 }
 
-// guests returns how many guests may run at the same time. Where streams are
-// divided, two more say how.
-func (pl *plan) guests() int {
-	n := len(pl.stages) * pl.partitions
-	if pl.partitions > 1 {
-		n += 2
-	}
-	return n
-}
-
 // partitionsOf returns how many partitions of a stream the plan's stages may move
 // at the same time.
 func partitionsOf(pl *plan, bothEnds bool) (int, error) {

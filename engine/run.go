@@ -131,7 +131,7 @@ type run struct {
 }
 
 func (r *run) do(ctx context.Context) (err error) {
-	defer processors.Take(r.plan.guests())()
+	defer processors.Take(r.atOnce())()
 	cpu := cpuTime()
 	defer func() {
 		r.result.Duration = time.Since(r.started)
@@ -163,6 +163,19 @@ func (r *run) do(ctx context.Context) (err error) {
 		err = errors.Join(err, rerr)
 	}
 	return err
+}
+
+// atOnce returns how many goroutines may move rows at the same time: the guests,
+// and who stands in for one. Coordinators wait meanwhile.
+func (r *run) atOnce() int {
+	n := len(r.plan.stages) * r.plan.partitions
+	if r.options.Feed != nil {
+		n++
+	}
+	if r.options.Capture != nil {
+		n++
+	}
+	return n
 }
 
 // finishRecords closes the records that are still open, whatever ended the run:

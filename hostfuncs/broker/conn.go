@@ -64,9 +64,7 @@ func newConn(name string, nc net.Conn, s *sock) *conn {
 	return c
 }
 
-// Read implements [Conn]. It returns what one read of the socket gives, from a
-// Postgres server often just the 8 KiB it sends at a time. Collecting more before
-// it returns, with or without a pause, made COPY out slower rather than faster.
+// Read implements [Conn]. It returns what one read of the socket gives.
 func (c *conn) Read(p []byte) (int, error) {
 	c.op.Lock()
 	defer c.op.Unlock()

@@ -17,8 +17,8 @@ import (
 
 // holdFor is how long a wait keeps its processor from other goroutines. A server
 // at work answers within a few hundred microseconds, and has made room for more
-// within a few milliseconds. After ten of them the scheduler would send a
-// signal. Only tests change it.
+// within a few milliseconds. Who has run for ten, this included, is sent a signal
+// by the scheduler. Only tests change it.
 var holdFor = 8 * time.Millisecond
 
 const (
@@ -54,7 +54,7 @@ type sock struct {
 
 	stream stream      // guarded by in.busy
 	asked  atomic.Bool // something was written that stream has not heard of
-	room   int         // how much a peer on this machine can send ahead; 0 for one that is elsewhere
+	room   int         // how much the peer of a unix socket can send ahead; 0 for others
 
 	fd      int
 	in, out direction
@@ -139,7 +139,7 @@ func (s *sock) Read(p []byte) (int, error) {
 			if s.poll {
 				return 0, os.ErrDeadlineExceeded
 			}
-			if !paused {
+			if !paused && s.stream.flows() {
 				paused = true
 				if pause := s.stream.next(s.ahead()); pause > 0 {
 					if err := s.rest(pause); err != nil {
@@ -253,14 +253,14 @@ func (s *sock) wait(d *direction, events int16) error {
 	}
 }
 
-// rest lets input collect. Close and the end of the connection end it early, a
-// signal too.
+// rest lets input collect. A deadline, Close and the peer's hanging up end it
+// early, a signal too.
 func (s *sock) rest(pause time.Duration) error {
 	left, err := s.left(&s.in)
 	if err != nil {
 		return err
 	}
-	_, err = s.look(&s.in, 0, min(left, pause), processors.Enough())
+	_, err = s.look(&s.in, unix.POLLRDHUP, min(left, pause), processors.Enough())
 	return err
 }
 

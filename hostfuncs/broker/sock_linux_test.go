@@ -29,6 +29,9 @@ func forWaits(t *testing.T, test func(t *testing.T)) {
 	})
 }
 
+// usualHold is holdFor where no test has changed it.
+var usualHold = holdFor
+
 // hold changes how long waits hold their processor, and leaves one for the test.
 func hold(t *testing.T, d time.Duration) {
 	was, giveBack := holdFor, processors.Take(2)
@@ -57,7 +60,7 @@ var directions = map[string]func(s *sock) error{
 func waiting(s *sock, call func(*sock) error) <-chan error {
 	done := make(chan error, 1)
 	go func() { done <- call(s) }()
-	time.Sleep(min(holdFor, 8*time.Millisecond) + 4*time.Millisecond)
+	time.Sleep(usualHold + 4*time.Millisecond)
 	return done
 }
 
@@ -103,7 +106,7 @@ func TestSockDeadlineIsOver(t *testing.T) {
 	}
 }
 
-// TestSockBellIsHushed has a bell that was rung during a wait not end others: the
+// TestSockBellIsHushed has a bell that was rung end one wait and no other: the
 // reader would never sleep again.
 func TestSockBellIsHushed(t *testing.T) {
 	c, peer := pair(t, "unix")
@@ -114,8 +117,8 @@ func TestSockBellIsHushed(t *testing.T) {
 		t.Fatal(err)
 	}
 	bell := []unix.PollFd{{Fd: int32(c.sock.in.bell), Events: unix.POLLIN}}
-	if n, err := unix.Poll(bell, 0); n != 0 || err != nil {
-		t.Errorf("the bell still rings after the wait (%d, %v)", n, err)
+	if unix.Poll(bell, 0); bell[0].Revents != 0 {
+		t.Error("the bell still rings after the wait")
 	}
 }
 

@@ -7,6 +7,10 @@ import "time"
 // and waking up than on reading. So a reader who has found a stream empty lets
 // some of it collect first, as drivers of network cards do ("interrupt
 // coalescing"): as much as the peer can send on without waiting for us.
+//
+// How much that is, is known for pieces of about 8 KiB. Far smaller ones cost the
+// kernel far more than their bytes: a peer that sends 100 of them at a time may
+// have to wait for us, for a millisecond at the most.
 
 const (
 	// streamAfter is how much a peer sends in one go before it is taken for a
@@ -38,22 +42,23 @@ func (s *stream) received(n int) {
 // sent says that the peer may have been asked for something.
 func (s *stream) sent() { s.unasked = 0 }
 
+// flows returns whether what comes is a stream.
+func (s *stream) flows() bool { return s.unasked >= streamAfter }
+
 // next returns how long to pause now that all that came has been read; 0 is not
 // at all. The peer is held up when room bytes are on their way, so a pause is
 // doubled while less than a quarter of them collect, and halved beyond five
 // eighths.
 func (s *stream) next(room int) time.Duration {
-	burst := s.burst
-	s.burst = 0
-	if s.unasked < streamAfter {
-		return 0
-	}
 	room = min(room, maxRoom)
 	switch {
-	case burst < room/4:
+	case s.burst < room/4:
 		s.pause = min(max(2*s.pause, minPause), maxPause)
-	case burst > room*5/8:
-		s.pause /= 2
+	case s.burst > room*5/8:
+		if s.pause /= 2; s.pause < minPause {
+			s.pause = 0
+		}
 	}
+	s.burst = 0
 	return s.pause
 }

@@ -6,51 +6,59 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/processors"
 )
 
+// TestStreamFlows tells a stream from an answer.
+func TestStreamFlows(t *testing.T) {
+	var s stream
+	s.received(streamAfter - 1)
+	if s.flows() {
+		t.Error("an answer is taken for a stream")
+	}
+	s.received(1)
+	if !s.flows() {
+		t.Error("a stream is not told from an answer")
+	}
+	s.sent()
+	if s.flows() {
+		t.Error("what will come of a question is taken for a stream")
+	}
+}
+
 // TestStreamPauses gives a stream of a peer that can send 200,000 bytes ahead the
 // bytes that came between two waits, and expects the pause for the next.
 func TestStreamPauses(t *testing.T) {
-	const room = 200_000
-	us := func(n int) time.Duration { return time.Duration(n) * time.Microsecond }
-
 	var s stream
 	for i, c := range []struct {
-		asked bool
-		came  int
-		want  time.Duration
+		came int
+		want int // microseconds
 	}{
-		{came: 8000, want: 0},   // an answer,
-		{came: 57_535, want: 0}, // still one,
-		{came: 1, want: us(50)}, // and what no answer is
-		{came: 49_999, want: 100 * time.Microsecond},
-		{came: 0, want: us(200)},
-		{came: 50_000, want: us(200)},  // a quarter
-		{came: 125_000, want: us(200)}, // five eighths
-		{came: 125_001, want: us(100)},
-		{came: 200_000, want: us(50)},
-		{came: 200_000, want: us(25)},
-		{came: 8000, want: us(50)},
-		{came: 8000, want: us(100)},
-		{came: 8000, want: us(200)},
-		{came: 8000, want: us(400)},
-		{came: 8000, want: us(800)},
-		{came: 8000, want: us(1000)}, // never longer
-		{came: 8000, want: us(1000)},
-		{asked: true, came: 0, want: 0}, // the answer is waited for
-		{came: 8000, want: 0},
-		{came: 60_000, want: us(1000)}, // the same peer, as fast as before
+		{125_000, 0}, // fast enough
+		{49_999, 50},
+		{49_999, 100},
+		{0, 200},
+		{50_000, 200},  // a quarter
+		{125_000, 200}, // five eighths
+		{125_001, 100},
+		{200_000, 50},
+		{200_000, 0}, // and not 25
+		{200_000, 0},
+		{8000, 50},
+		{8000, 100},
+		{8000, 200},
+		{8000, 400},
+		{8000, 800},
+		{8000, 1000}, // never longer
+		{8000, 1000},
 	} {
-		if c.asked {
-			s.sent()
-		}
 		s.received(c.came)
-		if got := s.next(room); got != c.want {
-			t.Fatalf("step %d: %v after %d bytes, want %v", i, got, c.came, c.want)
+		if got := s.next(200_000); got != time.Duration(c.want)*time.Microsecond {
+			t.Fatalf("step %d: %v after %d bytes, want %d us", i, got, c.came, c.want)
 		}
 	}
 }
@@ -64,7 +72,7 @@ func TestStreamRoom(t *testing.T) {
 		maxRoom:   maxRoom / 4,
 		1 + 1<<17: 1 << 15,
 	} {
-		s := stream{unasked: streamAfter, pause: 400}
+		s := stream{pause: 400}
 		s.received(enough)
 		if got := s.next(room); got > 400 {
 			t.Errorf("a peer that can send %d bytes ahead has sent %d and is given longer", room, enough)
@@ -72,45 +80,59 @@ func TestStreamRoom(t *testing.T) {
 	}
 }
 
-// paused starts a pause of a minute and gives it time to begin. Without enough
-// processors no signal of the scheduler ends it.
-func paused(t *testing.T, s *sock) <-chan error {
-	giveBack := processors.Take(1 << 20)
-	t.Cleanup(giveBack)
-	return waiting(s, func(s *sock) error { return s.rest(time.Minute) })
+// rest pauses as a reader does.
+func rest(s *sock, pause time.Duration) error {
+	s.in.busy.Lock()
+	defer s.in.busy.Unlock()
+	return s.rest(pause)
+}
+
+// resting starts a pause of a minute that some input does not end. Now and then a
+// signal ends one; that of the input would end each.
+func resting(t *testing.T, kind string) (*conn, net.Conn, <-chan error) {
+	t.Helper()
+	for range 5 {
+		c, peer := pair(t, kind)
+		done := waiting(c.sock, func(s *sock) error { return rest(s, time.Minute) })
+		peer.Write([]byte("x"))
+		time.Sleep(5 * time.Millisecond)
+		select {
+		case <-done:
+		default:
+			return c, peer, done
+		}
+	}
+	t.Fatalf("%s: input ends a pause", kind)
+	return nil, nil, nil
 }
 
 // TestSockRest has a pause ended by what its reader must hear of, and by nothing
 // that it waits to have more of.
 func TestSockRest(t *testing.T) {
-	for name, c := range map[string]struct {
+	defer processors.Take(1 << 20)() // or else the scheduler sends a signal
+	events := map[string]struct {
 		event func(s *sock, peer net.Conn)
 		then  error
 	}{
 		"close":      {func(s *sock, _ net.Conn) { go s.Close() }, net.ErrClosed},
 		"deadline":   {func(s *sock, _ net.Conn) { s.SetReadDeadline(past) }, os.ErrDeadlineExceeded},
 		"hanging up": {func(_ *sock, peer net.Conn) { peer.Close() }, nil},
-	} {
-		conn, peer := pair(t, "unix")
-		done := paused(t, conn.sock)
-		peer.Write([]byte("x"))
-		time.Sleep(5 * time.Millisecond)
-		select {
-		case err := <-done:
-			t.Fatalf("%s: input ends a pause (%v)", name, err)
-		default:
-		}
-		c.event(conn.sock, peer)
-		select {
-		case err := <-done:
-			if err != nil {
-				t.Errorf("%s during a pause: %v", name, err)
+	}
+	for _, kind := range []string{"unix", "tcp"} {
+		for name, e := range events {
+			c, peer, done := resting(t, kind)
+			e.event(c.sock, peer)
+			select {
+			case err := <-done:
+				if err != nil {
+					t.Errorf("%s, %s during a pause: %v", kind, name, err)
+				}
+			case <-time.After(20 * time.Second):
+				t.Fatalf("%s, %s does not end a pause", kind, name)
 			}
-		case <-time.After(20 * time.Second):
-			t.Fatalf("%s does not end a pause", name)
-		}
-		if _, err := conn.sock.Read(make([]byte, 1)); !errors.Is(err, c.then) {
-			t.Errorf("a read after %s: %v, want %v", name, err, c.then)
+			if _, err := c.sock.Read(make([]byte, 1)); !errors.Is(err, e.then) {
+				t.Errorf("%s, a read after %s: %v, want %v", kind, name, err, e.then)
+			}
 		}
 	}
 }
@@ -118,13 +140,13 @@ func TestSockRest(t *testing.T) {
 // TestSockRestIsShort has a pause end by itself, and by a deadline before that.
 func TestSockRestIsShort(t *testing.T) {
 	c, _ := pair(t, "unix")
-	if err := c.sock.rest(time.Millisecond); err != nil {
+	if err := rest(c.sock, time.Millisecond); err != nil {
 		t.Error(err)
 	}
 	c.sock.SetReadDeadline(time.Now().Add(time.Millisecond))
 	var err error
 	for err == nil { // the deadline's bell ends a pause too
-		err = c.sock.rest(time.Minute)
+		err = rest(c.sock, time.Minute)
 	}
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("a pause after the deadline: %v", err)
@@ -146,8 +168,8 @@ func TestSockPausesOnce(t *testing.T) {
 	}
 }
 
-// TestSockStreams sends what is long enough to be a stream, in a server's pieces
-// and with its hesitations, over both kinds of sockets.
+// TestSockStreams sends what is long enough to be a stream, in a server's pieces,
+// over both kinds of sockets.
 func TestSockStreams(t *testing.T) {
 	sent := make([]byte, 2<<20)
 	for i := range sent {
@@ -156,11 +178,8 @@ func TestSockStreams(t *testing.T) {
 	for _, kind := range []string{"unix", "tcp"} {
 		c, peer := pair(t, kind)
 		go func() {
-			for rest := sent; len(rest) > 0; rest = rest[8<<10:] {
-				peer.Write(rest[:8<<10])
-				if len(rest)%(128<<10) == 0 {
-					time.Sleep(2 * time.Millisecond) // it is waited for
-				}
+			for piece := range slices.Chunk(sent, 8<<10) {
+				peer.Write(piece)
 			}
 		}()
 		got := make([]byte, len(sent))
@@ -170,8 +189,11 @@ func TestSockStreams(t *testing.T) {
 		if !bytes.Equal(got, sent) {
 			t.Errorf("%s: other bytes come out than went in", kind)
 		}
-		if c.sock.stream.pause == 0 {
-			t.Errorf("%s: the reader of %d bytes never paused", kind, len(sent))
+		if !c.sock.stream.flows() {
+			t.Errorf("%s: %d bytes in one go are not taken for a stream", kind, len(sent))
+		}
+		if n := c.sock.ahead(); n < streamAfter/2 {
+			t.Errorf("%s: the peer can send %d bytes ahead, want the tens of thousands that systems allow", kind, n)
 		}
 
 		// What follows a question is an answer: nobody pauses for it.
