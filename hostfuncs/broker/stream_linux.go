@@ -28,15 +28,15 @@ const (
 // stream finds how long the pauses of one connection should be. The zero value
 // has seen nothing yet.
 type stream struct {
-	unasked int // bytes that came since the last write
-	burst   int // bytes that came since the last pause
+	unasked int64 // bytes that came since the last write
+	burst   int64 // bytes that came since the last pause
 	pause   time.Duration
 }
 
 // received counts n bytes.
 func (s *stream) received(n int) {
-	s.unasked += n
-	s.burst += n
+	s.unasked += int64(n)
+	s.burst += int64(n)
 }
 
 // sent says that the peer may have been asked for something.
@@ -50,11 +50,11 @@ func (s *stream) flows() bool { return s.unasked >= streamAfter }
 // doubled while less than a quarter of them collect, and halved beyond five
 // eighths.
 func (s *stream) next(room int) time.Duration {
-	room = min(room, maxRoom)
+	most := int64(min(room, maxRoom))
 	switch {
-	case s.burst < room/4:
+	case s.burst < most/4:
 		s.pause = min(max(2*s.pause, minPause), maxPause)
-	case s.burst > room*5/8:
+	case s.burst > most*5/8:
 		if s.pause /= 2; s.pause < minPause {
 			s.pause = 0
 		}
