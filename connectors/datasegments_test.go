@@ -126,43 +126,33 @@ func TestFinishGuestErrors(t *testing.T) {
 // how long the memory must be. It has a reader of its own and trusts the module.
 func image(t *testing.T, module []byte) (memory map[uint64]byte, length uint64) {
 	memory = make(map[uint64]byte)
-	b := module[len(header):]
-	number := func() uint64 {
-		v, n := binary.Uvarint(b)
-		b = b[n:]
-		return v
-	}
-	for len(b) > 0 {
-		id := b[0]
-		b = b[1:]
-		size := number()
-		rest := b[size:]
-		if id == 11 {
-			for range number() {
-				if kind := number(); kind != 0 || b[0] != 0x41 {
-					t.Fatalf("a segment of kind %d was merged, its offset an instruction %#x", kind, b[0])
-				}
-				b = b[1:]
-				// Signed or not, the lowest 32 bits of a long form are right; those of a
-				// short one lack their sign.
-				before := len(b)
-				offset := number()
-				if bits := 7 * (before - len(b)); bits < 32 && offset>>(bits-1) == 1 {
-					offset |= math.MaxUint32 << bits
-				}
-				offset &= math.MaxUint32
-				b = b[1:]
-				n := number()
-				for i, c := range b[:n] {
-					if delete(memory, offset+uint64(i)); c != 0 {
-						memory[offset+uint64(i)] = c
-					}
-				}
-				b = b[n:]
-				length = max(length, offset+n)
-			}
+	for id, b := range eachSection(module) {
+		if id != sectionData {
+			continue
 		}
-		b = rest
+		for range number(&b) {
+			if kind := number(&b); kind != 0 || b[0] != 0x41 {
+				t.Fatalf("a segment of kind %d was merged, its offset an instruction %#x", kind, b[0])
+			}
+			b = b[1:]
+			// Signed or not, the lowest 32 bits of a long form are right; those of a
+			// short one lack their sign.
+			before := len(b)
+			offset := number(&b)
+			if bits := 7 * (before - len(b)); bits < 32 && offset>>(bits-1) == 1 {
+				offset |= math.MaxUint32 << bits
+			}
+			offset &= math.MaxUint32
+			b = b[1:]
+			n := number(&b)
+			for i, c := range b[:n] {
+				if delete(memory, offset+uint64(i)); c != 0 {
+					memory[offset+uint64(i)] = c
+				}
+			}
+			b = b[n:]
+			length = max(length, offset+n)
+		}
 	}
 	return memory, length
 }

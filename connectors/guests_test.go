@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -85,47 +86,59 @@ func sections(t *testing.T, module []byte) (imports, exports []string, names boo
 			t.Fatalf("not a module: %v", v)
 		}
 	}()
-	b := module[8:]
-	number := func() int {
-		n, size := binary.Uvarint(b)
-		b = b[size:]
-		return int(n)
-	}
-	text := func() string {
-		n := number()
-		s := string(b[:n])
-		b = b[n:]
-		return s
-	}
-	for len(b) > 0 {
-		id := b[0]
-		b = b[1:]
-		size := number()
-		rest := b[size:]
+	for id, b := range eachSection(module) {
+		text := func() string {
+			n := number(&b)
+			s := string(b[:n])
+			b = b[n:]
+			return s
+		}
 		switch id {
 		case 0:
 			names = names || text() == "name"
 		case 2: // import: module, name, kind, and for a function its type
-			for range number() {
+			for range number(&b) {
 				i := text() + "." + text()
 				if b[0] != 0 {
 					panic(fmt.Sprintf("%s is not a function", i))
 				}
 				b = b[1:]
-				number()
+				number(&b)
 				imports = append(imports, i)
 			}
 		case 7: // export: name, kind, index
-			for range number() {
+			for range number(&b) {
 				exports = append(exports, text())
 				b = b[1:]
-				number()
+				number(&b)
 			}
 		}
-		b = rest
 	}
 	slices.Sort(imports)
 	return imports, exports, names
+}
+
+// eachSection yields the id and the content of each section of a module that it
+// trusts to be whole.
+func eachSection(module []byte) iter.Seq2[byte, []byte] {
+	return func(yield func(byte, []byte) bool) {
+		for b := module[8:]; len(b) > 0; {
+			id := b[0]
+			b = b[1:]
+			size := number(&b)
+			if !yield(id, b[:size]) {
+				return
+			}
+			b = b[size:]
+		}
+	}
+}
+
+// number takes an unsigned LEB128 number from the front of b.
+func number(b *[]byte) uint64 {
+	v, n := binary.Uvarint(*b)
+	*b = (*b)[n:]
+	return v
 }
 
 // heavy are packages that no guest may reach, not even through another one.
