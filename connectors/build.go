@@ -32,7 +32,7 @@ type BuildOptions struct {
 var buildFlags = []string{"-buildmode=c-shared", "-trimpath", "-buildvcs=false"}
 
 // Build compiles every connector from source and returns a file system with
-// NAME.wasm and NAME.json of each at its root. It needs the go command, and takes
+// NAME.wasm and NAME.json of each at its root, and their checksums. It needs the go command, and takes
 // seconds the first time and milliseconds as long as the sources, the toolchain
 // and the flags stay the same. Any number of processes may build at once.
 func Build(ctx context.Context, o BuildOptions) (fs.FS, error) {
@@ -53,13 +53,17 @@ func Build(ctx context.Context, o BuildOptions) (fs.FS, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Dir == "" {
-		return os.DirFS(dir), nil
+	if o.Dir != "" {
+		if err := b.copyTo(o.Dir, dir); err != nil {
+			return nil, fmt.Errorf("connectors: %w", err)
+		}
+		dir = o.Dir
 	}
-	if err := b.copyTo(o.Dir, dir); err != nil {
-		return nil, fmt.Errorf("connectors: %w", err)
+	files, err := withSums(os.DirFS(dir))
+	if err != nil {
+		return nil, fmt.Errorf("connectors: folder %s: %w", dir, err)
 	}
-	return os.DirFS(o.Dir), nil
+	return files, nil
 }
 
 // builder builds the named connectors of the source at root.
@@ -165,7 +169,7 @@ func (b *builder) copyTo(dir, from string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	for _, name := range b.files() {
+	for _, name := range append(b.files(), sumsFile) {
 		content, err := os.ReadFile(filepath.Join(from, name))
 		if err != nil {
 			return err

@@ -3,6 +3,7 @@ package connectors
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"io/fs"
 	"os"
@@ -10,7 +11,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
+
+	"github.com/rapidbyte-go/rapidbyte/engine"
 )
 
 // small builds one connector into a cache of the test's own.
@@ -96,11 +100,51 @@ func TestBuild(t *testing.T) {
 	if err := b.copyTo(to, dir); err != nil {
 		t.Fatal(err)
 	}
-	if entries, _ := os.ReadDir(to); len(entries) != 2 {
-		t.Errorf("copied %v, want the module and its manifest", entries)
+	if entries, _ := os.ReadDir(to); len(entries) != 3 {
+		t.Errorf("copied %v, want the module, its manifest and their checksums", entries)
 	}
 	if copied, err := os.ReadFile(filepath.Join(to, "transform-identity.wasm")); err != nil || !bytes.Equal(copied, first) {
 		t.Errorf("the copy differs: %v", err)
+	}
+}
+
+// The engine is told the checksums of what is built, wherever it lies.
+func TestSums(t *testing.T) {
+	b := small(t)
+	dir, err := b.build(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := t.TempDir()
+	if err := b.copyTo(to, dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{dir, to} {
+		files, err := withSums(os.DirFS(dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range b.files() {
+			content, err := fs.ReadFile(files, name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if sum, ok := files.(engine.Checksums).SHA256(name); !ok || sum != sha256.Sum256(content) {
+				t.Errorf("%s: SHA-256 %x, %t, want that of its %d bytes", name, sum, ok, len(content))
+			}
+		}
+		if _, ok := files.(engine.Checksums).SHA256("dest-postgres.wasm"); ok {
+			t.Error("a file that is not there has a checksum")
+		}
+	}
+
+	for _, list := range []string{"x", "0a  a.wasm\n", strings.Repeat("0", 64) + "\n", strings.Repeat("x", 64) + "  a.wasm\n"} {
+		if _, err := withSums(fstest.MapFS{sumsFile: {Data: []byte(list)}}); err == nil || !strings.Contains(err.Error(), "SHA256SUMS is damaged") {
+			t.Errorf("list %q: error %v, want one that says it is damaged", list, err)
+		}
+	}
+	if _, err := withSums(fstest.MapFS{}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no list: error %v, want fs.ErrNotExist", err)
 	}
 }
 

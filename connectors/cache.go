@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -128,6 +129,37 @@ func sums(dir string) ([]byte, error) {
 		out = fmt.Appendf(out, "%x  %s\n", sha256.Sum256(content), e.Name())
 	}
 	return out, nil
+}
+
+// summed is a file system that knows the checksums of what it holds.
+type summed struct {
+	fs.FS
+	sums map[string][sha256.Size]byte
+}
+
+// SHA256 returns the checksum of the named file; the engine asks for it.
+func (s *summed) SHA256(name string) (sum [sha256.Size]byte, ok bool) {
+	sum, ok = s.sums[name]
+	return sum, ok
+}
+
+// withSums returns files with the checksums in their [sumsFile], which are
+// believed.
+func withSums(files fs.FS) (fs.FS, error) {
+	list, err := fs.ReadFile(files, sumsFile)
+	if err != nil {
+		return nil, err
+	}
+	s := &summed{files, make(map[string][sha256.Size]byte)}
+	for line := range strings.Lines(string(list)) {
+		sum, name, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "  ")
+		b, err := hex.DecodeString(sum)
+		if err != nil || len(b) != sha256.Size || name == "" {
+			return nil, fmt.Errorf("%s is damaged: %q is no line of it", sumsFile, line)
+		}
+		s.sums[name] = [sha256.Size]byte(b)
+	}
+	return s, nil
 }
 
 func writeSums(dir string) error {

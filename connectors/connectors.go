@@ -45,7 +45,11 @@ func Open(ctx context.Context) (fs.FS, error) {
 		}
 		return files, nil
 	}
-	if files := embedded(); files != nil {
+	files, err := embedded()
+	if err != nil {
+		return nil, fmt.Errorf("connectors: in this program: %w", err)
+	}
+	if files != nil {
 		return files, nil
 	}
 	return Build(ctx, BuildOptions{})

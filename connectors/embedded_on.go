@@ -9,14 +9,14 @@ import (
 
 // The folder is filled by Build before a release binary is built.
 //
-//go:embed embedded/*.wasm embedded/*.json
+//go:embed embedded/*.wasm embedded/*.json embedded/SHA256SUMS
 var embeddedFiles embed.FS
 
 // embedded returns the connectors that were built into this program.
-func embedded() fs.FS {
+func embedded() (fs.FS, error) {
 	files, err := fs.Sub(embeddedFiles, "embedded")
 	if err != nil {
-		return nil // the path is constant and valid
+		return nil, err
 	}
-	return files
+	return withSums(files)
 }

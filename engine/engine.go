@@ -21,7 +21,7 @@ type Options struct {
 	// Runtime says how connectors run.
 	Runtime Runtime
 	// Connectors holds NAME.wasm and NAME.json of every connector at its root.
-	// The native runtime needs the .json files only.
+	// The native runtime needs the .json files only. It may implement [Checksums].
 	Connectors fs.FS
 	// Native holds the linked-in connectors for the native runtime, by name.
 	Native map[string]func(abi.Host) abi.Guest

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -95,14 +94,7 @@ func (e *Engine) module(ctx context.Context, name string, strict bool) (*module,
 		return m, Load{time.Since(start), LoadMemory}, nil
 	}
 
-	wasm, err := fs.ReadFile(e.opt.Connectors, name+".wasm")
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, Load{}, fmt.Errorf("module %s.wasm is missing beside its manifest: build the connector again", name)
-	}
-	if err != nil {
-		return nil, Load{}, fmt.Errorf("read module: %w", err)
-	}
-	source, err := e.compile(ctx, m, wasm, strict)
+	source, err := e.compile(ctx, m, &moduleFile{files: e.opt.Connectors, name: name}, strict)
 	if err != nil {
 		return nil, Load{}, err
 	}
@@ -111,15 +103,23 @@ func (e *Engine) module(ctx context.Context, name string, strict bool) (*module,
 
 // compile fills m from the disk cache or by compiling. A cache that cannot be
 // used costs time, never a run.
-func (e *Engine) compile(ctx context.Context, m *module, wasm []byte, strict bool) (LoadSource, error) {
+func (e *Engine) compile(ctx context.Context, m *module, file *moduleFile, strict bool) (LoadSource, error) {
 	common := func(c wazero.RuntimeConfig) wazero.RuntimeConfig {
 		return c.WithDebugInfoEnabled(false).WithCloseOnContextDone(strict)
 	}
 	if e.opt.Runtime == Interpreted {
+		wasm, err := file.read()
+		if err != nil {
+			return "", err
+		}
 		return LoadInterpreted, m.open(ctx, common(wazero.NewRuntimeConfigInterpreter()), wasm, "", false)
 	}
 
-	dir, err := e.cacheFolder(wasm, strict)
+	sum, err := file.checksum()
+	if err != nil {
+		return "", err
+	}
+	dir, err := e.cacheFolder(sum, strict)
 	if err != nil {
 		e.opt.Log.Warn("modules are compiled anew in each process", "reason", err)
 		dir = ""
@@ -131,11 +131,15 @@ func (e *Engine) compile(ctx context.Context, m *module, wasm []byte, strict boo
 	}
 	if linked(files) {
 		// What fails here is tried below with the whole module.
-		if short, err := outline(wasm); err == nil && m.open(ctx, config, short, dir, true) == nil {
+		if short, err := os.ReadFile(filepath.Join(dir, outlineFile)); err == nil && m.open(ctx, config, short, dir, true) == nil {
 			return source, nil
 		}
 	}
 
+	wasm, err := file.read()
+	if err != nil {
+		return "", err
+	}
 	err = m.open(ctx, config, wasm, dir, false)
 	if dir == "" {
 		return source, err
@@ -282,7 +286,7 @@ func checkContract(m wazero.CompiledModule) error {
 // cacheFolder returns the folder of one module's compiled form, made if absent.
 // Whoever can write there can run code in this process, so it must be ours
 // alone.
-func (e *Engine) cacheFolder(wasm []byte, strict bool) (string, error) {
+func (e *Engine) cacheFolder(module [sha256.Size]byte, strict bool) (string, error) {
 	if e.opt.CacheDir == "off" {
 		return "", nil
 	}
@@ -299,8 +303,7 @@ func (e *Engine) cacheFolder(wasm []byte, strict bool) (string, error) {
 	// What wazero makes depends on the processor too, and says so in the names of
 	// its files only; and an outline of another shape has another name. A folder
 	// is for one of each, so that a file in it is the module's or the outline's.
-	fmt.Fprintf(h, "%s %t %v %v %q\n", wazeroVersion(), strict, cpu.X86, cpu.ARM64, body)
-	h.Write(wasm)
+	fmt.Fprintf(h, "%s %t %v %v %q %x\n", wazeroVersion(), strict, cpu.X86, cpu.ARM64, body, module)
 	dir := filepath.Join(root, hex.EncodeToString(h.Sum(nil)[:16]))
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("cache folder cannot be made: %w", err)

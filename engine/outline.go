@@ -23,8 +23,10 @@ import (
 // that wasm again at each load, the bodies of all functions included. That is
 // half the load of a module whose folder is named by its bytes and which passed
 // when it was compiled. So wazero is given something shorter: an outline, the
-// same module with the smallest body in place of each function. In the folder
-// the outline's name is a hard link to the machine code of the whole module.
+// same module with the smallest body in place of each function. The folder keeps
+// it as a file, and in it the outline's name is a hard link to the machine code
+// of the whole module. wazero's name is a hash of the outline, so one that is
+// damaged finds nothing.
 //
 // wazero 1.12.0 reads a body twice, to validate it (internal/wasm/func_validation.go)
 // and to compile it (compileModule and compileLocalWasmFunction in
@@ -150,6 +152,9 @@ func linked(files []string) bool {
 	return errA == nil && errB == nil && os.SameFile(a, b)
 }
 
+// outlineFile is the outline in a cache folder.
+const outlineFile = "outline.wasm"
+
 // asidePattern names folders in which an outline is compiled.
 const asidePattern = ".outline-*"
 
@@ -209,11 +214,17 @@ func keepOutline(ctx context.Context, config wazero.RuntimeConfig, wasm []byte, 
 	if len(own) != 1 {
 		return fmt.Errorf("outline: %d files may be the module's machine code, want 1", len(own))
 	}
-	link := filepath.Join(aside, name)
+	link, kept := filepath.Join(aside, name), filepath.Join(aside, outlineFile)
 	if err := os.Link(own[0], link); err != nil {
 		return fmt.Errorf("outline: %w", err)
 	}
+	if err := os.WriteFile(kept, short, 0o600); err != nil {
+		return fmt.Errorf("outline: %w", err)
+	}
 	if err := os.Rename(link, filepath.Join(filepath.Dir(own[0]), name)); err != nil {
+		return fmt.Errorf("outline: %w", err)
+	}
+	if err := os.Rename(kept, filepath.Join(dir, outlineFile)); err != nil {
 		return fmt.Errorf("outline: %w", err)
 	}
 	return nil

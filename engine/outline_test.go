@@ -3,6 +3,7 @@ package engine_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -303,6 +304,12 @@ func TestOutlineInOddFolders(t *testing.T) {
 		{"another file", func(own, outline string) error {
 			return errors.Join(os.Remove(outline), os.WriteFile(other(own), nil, 0o600))
 		}, false, "2 files may be"},
+		{"no file of the outline", func(own, _ string) error { return os.Remove(outlineOf(own)) }, true, ""},
+		{"the outline cut short", func(own, _ string) error { return os.Truncate(outlineOf(own), 20) }, true, ""},
+		{"the outline of another module", func(own, _ string) error {
+			short, err := engine.Outline(dividing())
+			return errors.Join(err, os.WriteFile(outlineOf(own), short, 0o600))
+		}, true, ""},
 		{"something in the outline's place", func(own, outline string) error {
 			return errors.Join(os.Remove(outline), os.Mkdir(outline, 0o700))
 		}, false, "outline: "},
@@ -324,6 +331,70 @@ func TestOutlineInOddFolders(t *testing.T) {
 				t.Errorf("log = %q, want no warning and %q", said, tt.said)
 			}
 		})
+	}
+}
+
+// outlineOf returns the outline's file beside the module's own machine code.
+func outlineOf(own string) string { return filepath.Join(own, "..", "..", "outline.wasm") }
+
+// counting is a file system that knows a module's checksum and counts how often
+// it is read.
+type counting struct {
+	fs.FS
+	sum   [sha256.Size]byte
+	reads int
+}
+
+func (c *counting) SHA256(name string) ([sha256.Size]byte, bool) {
+	return c.sum, name == "chaos-source.wasm"
+}
+
+func (c *counting) Open(name string) (fs.File, error) {
+	if name == "chaos-source.wasm" {
+		c.reads++
+	}
+	return c.FS.Open(name)
+}
+
+// A module whose checksum is known is read once, and again when its outline is
+// not to be had.
+func TestLoadWithoutReading(t *testing.T) {
+	wasm := handMade("rapidbyte", "yield")
+	c := newCached(t, wasm)
+	files := &counting{FS: c.files, sum: sha256.Sum256(wasm)}
+	c.files = files
+	for i, reads := range []int{1, 1, 1, 2, 2} {
+		want := engine.LoadDisk
+		if i == 0 {
+			want = engine.LoadCompiled
+		}
+		if i == 3 {
+			own, _ := c.split() // reads it, too
+			must(t, os.Truncate(outlineOf(own), 20))
+			files.reads = 1
+		}
+		c.works(c.load(want))
+		if files.reads != reads {
+			t.Errorf("load %d: the module was read %d times, want %d", i, files.reads, reads)
+		}
+	}
+	if c.said.Len() > 0 {
+		t.Errorf("log = %q, want nothing", &c.said)
+	}
+
+	// Who does not know the checksum finds the same folder.
+	c.files = files.FS
+	c.works(c.load(engine.LoadDisk))
+}
+
+func TestWrongChecksum(t *testing.T) {
+	c := newCached(t, handMade("rapidbyte", "yield"))
+	c.files = &counting{FS: c.files, sum: sha256.Sum256(nil)}
+	for range 2 {
+		_, err := c.engine().Load(t.Context(), "chaos-source", false)
+		if err == nil || !strings.Contains(err.Error(), "not what its checksum is of") {
+			t.Errorf("load ended with %v, want an error about the checksum", err)
+		}
 	}
 }
 
