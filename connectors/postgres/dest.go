@@ -53,15 +53,9 @@ func (d *destination) Open(h *sdk.Host, _ *abi.OpenRequest, c sdk.Config) error 
 	}
 	d.conn, d.wire = conn, newWire(conn)
 
-	// Text travels as UTF-8, nothing ends the session while a stage before is
-	// slow, and the INSERT's plan, whose parameters tell a planner nothing, is
-	// made once. Settings that the server's version lacks are left out.
-	rows, err := d.wire.query("SELECT pg_catalog.count(pg_catalog.set_config(s.name, v.value, false))" +
-		" FROM pg_catalog.pg_settings s JOIN (VALUES" +
-		" ('client_encoding', 'UTF8'), ('plan_cache_mode', 'force_generic_plan'), ('statement_timeout', '0')," +
-		" ('idle_in_transaction_session_timeout', '0'), ('transaction_timeout', '0'), ('idle_session_timeout', '0')" +
-		") v(name, value) ON s.name = v.name;" +
-		" SELECT pg_catalog.current_setting('max_identifier_length')")
+	// The INSERT's plan, whose parameters tell a planner nothing, is made once.
+	rows, err := d.wire.query(sessionSQL(", ('plan_cache_mode', 'force_generic_plan')") +
+		"; SELECT pg_catalog.current_setting('max_identifier_length')")
 	if err != nil {
 		return err
 	}

@@ -48,14 +48,9 @@ func (s *source) Open(h *sdk.Host, _ *abi.OpenRequest, c sdk.Config) error {
 	s.wire = newWire(conn)
 	defer s.wire.report(h)
 
-	// Text travels as UTF-8, and nothing ends the session while a stage behind is
-	// slow. A table whose policies would hide rows from this user is an error, as
-	// it is for pg_dump, and not a part of the table. Settings that the server's
-	// version lacks are left out.
-	_, err = s.wire.query("SELECT pg_catalog.count(pg_catalog.set_config(s.name, v.value, false))" +
-		" FROM pg_catalog.pg_settings s JOIN (VALUES ('client_encoding', 'UTF8'), ('row_security', 'off'), ('statement_timeout', '0')," +
-		" ('idle_in_transaction_session_timeout', '0'), ('transaction_timeout', '0'), ('idle_session_timeout', '0')" +
-		") v(name, value) ON s.name = v.name")
+	// A table whose policies would hide rows from this user is an error, as it is
+	// for pg_dump, and not a part of the table.
+	_, err = s.wire.query(sessionSQL(", ('row_security', 'off')"))
 	return err
 }
 
