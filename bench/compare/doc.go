@@ -26,7 +26,8 @@
 //   - same: the interval lies entirely inside the band;
 //   - inconclusive: everything else, with the smallest change this data would have shown four times in five.
 //
-// Units that count work (assume=exact) have no band and no test: one pair is enough, and any difference counts.
+// Units that count work (assume=exact) have no test and a band of 0.01 %: one pair is enough, and any larger difference
+// counts.
 //
 // The probability that a comparison of equal code reports any regression or improvement is at most the error probability,
 // whatever the noise, as long as pairs are independent and swapping their halves changes nothing. "Same" may be wrong with

@@ -96,7 +96,7 @@ func (m *machine) Run(ctx context.Context, t Turn) (*Process, error) {
 	}
 	for unit, v := range values {
 		switch {
-		case unit == "hostcalls/op" || unit == "roundtrips/op":
+		case unit == "hostcalls/op" || unit == "roundtrips/op" || unit == "wire-B/row":
 		case unit == "rows/s":
 			v /= factor
 		case unit == "B/op" || unit == "allocs/op":
@@ -130,6 +130,7 @@ Unit cpu-ns/op better=lower
 Unit wal-B/row better=lower
 Unit hostcalls/op better=lower assume=exact
 Unit roundtrips/op better=lower assume=exact
+Unit wire-B/row better=lower assume=exact
 `
 	r := benchfmt.NewReader(strings.NewReader(text), "units")
 	for r.Scan() {

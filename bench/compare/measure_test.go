@@ -288,6 +288,30 @@ func TestExactUnits(t *testing.T) {
 	}
 
 	for _, c := range []struct {
+		more float64
+		want Outcome
+	}{{0, Same}, {0.9e-4, Same}, {-0.9e-4, Same}, {1.1e-4, Regressed}, {-1.1e-4, Improved}} {
+		m := newMachine(1, one)
+		m.plant = func(side Side, _ Case, values map[string]float64) {
+			values["wire-B/row"] = 95
+			if side == Head {
+				values["wire-B/row"] *= 1 + c.more
+			}
+		}
+		r := measure(t, m, m.options())
+		if v := verdict(t, r, one, "wire-B/row"); v.Outcome != c.want {
+			t.Errorf("a change of %g: %s, want %s", c.more, v.Outcome, c.want)
+		}
+		var text strings.Builder
+		if err := r.WriteText(&text); err != nil {
+			t.Fatal(err)
+		}
+		if said, want := strings.Contains(text.String(), "wire-B/row: too small a difference to count"), c.want == Same && c.more != 0; said != want {
+			t.Errorf("a change of %g: that it is too small is said: %t, want %t:\n%s", c.more, said, want, &text)
+		}
+	}
+
+	for _, c := range []struct {
 		base, head [2]float64
 		want       Outcome
 	}{

@@ -112,7 +112,7 @@ func (r *Report) writeVerdicts(s *strings.Builder, outcome Outcome) {
 	for _, v := range r.Verdicts {
 		switch {
 		case v.Outcome != outcome:
-		case v.Exact && outcome == Same:
+		case v.Exact && outcome == Same && v.Change.Estimate == 0:
 			equal++
 		default:
 			rows = append(rows, v)
@@ -187,11 +187,8 @@ func (v *Verdict) pairs() string {
 }
 
 func (v *Verdict) band() string {
-	if v.Exact {
-		return "none"
-	}
 	s := percent(v.Band.Change)
-	if v.Band.From != "threshold" {
+	if v.Band.From != "threshold" && !v.Exact { // the interval says that it is exact
 		s += " (" + v.Band.From + ")"
 	}
 	return s

@@ -169,8 +169,12 @@ func causes(s *Series) []string {
 	return all
 }
 
-// exactVerdict judges a counter of work: one pair is enough, and any difference counts. A counter that varies within a
-// side is not what its suite declared; it decides nothing unless the two sides have no value in common.
+// exactBand is the smallest change of a counter that decides something. One that is given for a row holds what a run
+// sends once, too: a word more in a statement is a few of millions of bytes, and nobody's regression.
+const exactBand = 1e-4
+
+// exactVerdict judges a counter of work: one pair is enough, and any difference beyond [exactBand] counts. A counter that
+// varies within a side is not what its suite declared; it decides nothing unless the two sides have no value in common.
 func exactVerdict(b *Block, s *Series, unit string) *Verdict {
 	var values [2][]float64
 	for _, p := range s.Pairs {
@@ -181,6 +185,7 @@ func exactVerdict(b *Block, s *Series, unit string) *Verdict {
 	v := &Verdict{
 		Case: s.Case, Unit: unit, Exact: true, Base: Number(base.Center), Head: Number(head.Center), Outcome: Same,
 		Change: Change{Level: 1, Pairs: len(s.Pairs), Block: b.Number}, Repeats: len(s.Repeated),
+		Band: Band{Change: exactBand, From: "exact"},
 	}
 	if base.Center != 0 || head.Center != 0 {
 		ratio := Number(head.Center/base.Center - 1)
@@ -197,6 +202,9 @@ func exactVerdict(b *Block, s *Series, unit string) *Verdict {
 			return v
 		}
 	case base.Center == head.Center:
+		return v
+	case math.Abs(float64(v.Change.Estimate)) < v.Band.Change:
+		v.Reason = "too small a difference to count"
 		return v
 	}
 	direction := +1

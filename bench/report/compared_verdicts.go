@@ -70,16 +70,13 @@ func valueCell(v compare.Number, unit string) page.Cell {
 func verdictRow(v *compare.Verdict) []page.Cell {
 	tone := toneOf(v.Outcome)
 	change := page.Cell{Text: "-", Value: math.NaN(), Tone: tone}
-	band := page.Cell{Text: "none", Note: "exact"}
+	band := page.Cell{Text: plainPercent(v.Band.Change), Value: v.Band.Change, Note: v.Band.From}
 	if v.Change.Pairs > 0 {
 		change.Text, change.Value = signedPercent(float64(v.Change.Estimate)), float64(v.Change.Estimate)
 	}
-	if !v.Exact {
-		band = page.Cell{Text: plainPercent(v.Band.Change), Value: v.Band.Change, Note: v.Band.From}
-		if v.Change.Pairs > 0 {
-			change.Note = interval(v.Change)
-			change.Range = &page.Range{Lo: bounded(float64(v.Change.Lo)), Centre: bounded(float64(v.Change.Estimate)), Hi: bounded(float64(v.Change.Hi)), Band: v.Band.Change}
-		}
+	if !v.Exact && v.Change.Pairs > 0 {
+		change.Note = interval(v.Change)
+		change.Range = &page.Range{Lo: bounded(float64(v.Change.Lo)), Centre: bounded(float64(v.Change.Estimate)), Hi: bounded(float64(v.Change.Hi)), Band: v.Band.Change}
 	}
 	pairs := page.Cell{Text: strconv.Itoa(v.Change.Pairs), Value: float64(v.Change.Pairs)}
 	if v.First != nil {
