@@ -2,6 +2,7 @@ package connectors
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -32,7 +33,8 @@ type BuildOptions struct {
 var buildFlags = []string{"-buildmode=c-shared", "-trimpath", "-buildvcs=false"}
 
 // Build compiles every connector from source and returns a file system with
-// NAME.wasm and NAME.json of each at its root, and their checksums. It needs the go command, and takes
+// NAME.wasm and NAME.json of each at its root, and their checksums in
+// SHA256SUMS, which the engine is told. It needs the go command, and takes
 // seconds the first time and milliseconds as long as the sources, the toolchain
 // and the flags stay the same. Any number of processes may build at once.
 func Build(ctx context.Context, o BuildOptions) (fs.FS, error) {
@@ -164,9 +166,13 @@ func finish(path string) error {
 	return os.WriteFile(path, wasm, 0o600)
 }
 
-// copyTo copies the files in from to dir. Each appears there whole.
+// copyTo copies the files in from to dir. Each appears there whole, and the
+// checksums last: a folder without them is of no program.
 func (b *builder) copyTo(dir, from string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if err := os.Remove(filepath.Join(dir, sumsFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	for _, name := range append(b.files(), sumsFile) {

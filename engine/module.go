@@ -131,7 +131,7 @@ func (e *Engine) compile(ctx context.Context, m *module, file *moduleFile, stric
 	}
 	if linked(files) {
 		// What fails here is tried below with the whole module.
-		if short, err := os.ReadFile(filepath.Join(dir, outlineFile)); err == nil && m.open(ctx, config, short, dir, true) == nil {
+		if short, err := readOutline(dir); err == nil && m.open(ctx, config, short, dir, true) == nil {
 			return source, nil
 		}
 	}

@@ -26,7 +26,7 @@ type moduleFile struct {
 
 // checksum returns the file's SHA-256. It reads the file where nobody knows it.
 func (f *moduleFile) checksum() ([sha256.Size]byte, error) {
-	if sum, ok := f.known(); ok && f.wasm == nil {
+	if sum, ok := f.known(); ok {
 		return sum, nil
 	}
 	_, err := f.read()

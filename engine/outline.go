@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"math"
 	"os"
@@ -25,8 +26,7 @@ import (
 // when it was compiled. So wazero is given something shorter: an outline, the
 // same module with the smallest body in place of each function. The folder keeps
 // it as a file, and in it the outline's name is a hard link to the machine code
-// of the whole module. wazero's name is a hash of the outline, so one that is
-// damaged finds nothing.
+// of the whole module.
 //
 // wazero 1.12.0 reads a body twice, to validate it (internal/wasm/func_validation.go)
 // and to compile it (compileModule and compileLocalWasmFunction in
@@ -152,8 +152,30 @@ func linked(files []string) bool {
 	return errA == nil && errB == nil && os.SameFile(a, b)
 }
 
-// outlineFile is the outline in a cache folder.
+// outlineFile is the outline in a cache folder, with a checksum behind it: wazero
+// believes how many of something a module says there are, and makes room for them.
+// That it is this module's, wazero's name says, which is a hash of it.
 const outlineFile = "outline.wasm"
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// readOutline returns the outline that a cache folder keeps.
+func readOutline(dir string) ([]byte, error) {
+	b, err := os.ReadFile(filepath.Join(dir, outlineFile))
+	if err != nil {
+		return nil, err
+	}
+	n := len(b) - crc32.Size
+	if n < 0 || binary.LittleEndian.Uint32(b[n:]) != crc32.Checksum(b[:n], castagnoli) {
+		return nil, errNotWasm
+	}
+	return b[:n], nil
+}
+
+// writeOutline makes the file that readOutline reads.
+func writeOutline(file string, short []byte) error {
+	return os.WriteFile(file, binary.LittleEndian.AppendUint32(short, crc32.Checksum(short, castagnoli)), 0o600)
+}
 
 // asidePattern names folders in which an outline is compiled.
 const asidePattern = ".outline-*"
@@ -218,13 +240,14 @@ func keepOutline(ctx context.Context, config wazero.RuntimeConfig, wasm []byte, 
 	if err := os.Link(own[0], link); err != nil {
 		return fmt.Errorf("outline: %w", err)
 	}
-	if err := os.WriteFile(kept, short, 0o600); err != nil {
+	if err := writeOutline(kept, short); err != nil {
+		return fmt.Errorf("outline: %w", err)
+	}
+	// Who finds the link finds the file.
+	if err := os.Rename(kept, filepath.Join(dir, outlineFile)); err != nil {
 		return fmt.Errorf("outline: %w", err)
 	}
 	if err := os.Rename(link, filepath.Join(filepath.Dir(own[0]), name)); err != nil {
-		return fmt.Errorf("outline: %w", err)
-	}
-	if err := os.Rename(kept, filepath.Join(dir, outlineFile)); err != nil {
 		return fmt.Errorf("outline: %w", err)
 	}
 	return nil

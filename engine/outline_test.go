@@ -306,9 +306,17 @@ func TestOutlineInOddFolders(t *testing.T) {
 		}, false, "2 files may be"},
 		{"no file of the outline", func(own, _ string) error { return os.Remove(outlineOf(own)) }, true, ""},
 		{"the outline cut short", func(own, _ string) error { return os.Truncate(outlineOf(own), 20) }, true, ""},
+		// What wazero would make of this is more room than there is.
+		{"the outline changed", func(own, _ string) error {
+			data, err := os.ReadFile(outlineOf(own))
+			if err != nil {
+				return err
+			}
+			return os.WriteFile(outlineOf(own), slices.Concat(data[:8], []byte("\x0b\x05\xff\xff\xff\xff\x0f"), data[8:]), 0o600)
+		}, true, ""},
 		{"the outline of another module", func(own, _ string) error {
 			short, err := engine.Outline(dividing())
-			return errors.Join(err, os.WriteFile(outlineOf(own), short, 0o600))
+			return errors.Join(err, engine.WriteOutline(outlineOf(own), short))
 		}, true, ""},
 		{"something in the outline's place", func(own, outline string) error {
 			return errors.Join(os.Remove(outline), os.Mkdir(outline, 0o700))

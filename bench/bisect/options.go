@@ -124,6 +124,8 @@ func classify(v *compare.Verdict, threshold float64, worse int) Answer {
 		return Unsure
 	case v.Exact && v.Outcome == compare.Inconclusive:
 		return Unsure // a counter that varies
+	case v.Exact && v.Outcome == compare.Same:
+		return Fast
 	case v.Exact && near >= edge:
 		return Slow
 	case v.Outcome == compare.Regressed && near > edge:

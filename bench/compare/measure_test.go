@@ -318,6 +318,8 @@ func TestExactUnits(t *testing.T) {
 		{[2]float64{400, 401}, [2]float64{401, 402}, Inconclusive},
 		{[2]float64{400, 401}, [2]float64{410, 411}, Regressed},
 		{[2]float64{400, 401}, [2]float64{400, 400}, Inconclusive},
+		{[2]float64{400, 401}, [2]float64{401.001, 401.002}, Regressed},
+		{[2]float64{4e7, 4e7 + 1}, [2]float64{4e7 + 2, 4e7 + 3}, Same},
 	} {
 		m := newMachine(1, one)
 		m.plant = func(side Side, _ Case, values map[string]float64) {
@@ -328,7 +330,7 @@ func TestExactUnits(t *testing.T) {
 			values["hostcalls/op"] = set[(len(m.turns)-1)/2%2]
 		}
 		v := verdict(t, measure(t, m, m.options()), one, "hostcalls/op")
-		if v.Outcome != c.want || !strings.Contains(v.Reason, "declared exact, but it varies: 400 to 401 in base") {
+		if v.Outcome != c.want || !strings.Contains(v.Reason, "declared exact, but it varies: "+spread(c.base[:])+" in base") {
 			t.Errorf("%v against %v: %s (%s), want %s", c.base, c.head, v.Outcome, v.Reason, c.want)
 		}
 	}

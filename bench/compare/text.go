@@ -112,7 +112,7 @@ func (r *Report) writeVerdicts(s *strings.Builder, outcome Outcome) {
 	for _, v := range r.Verdicts {
 		switch {
 		case v.Outcome != outcome:
-		case v.Exact && outcome == Same && v.Change.Estimate == 0:
+		case v.Equal():
 			equal++
 		default:
 			rows = append(rows, v)
@@ -158,8 +158,6 @@ func (v *Verdict) change() string {
 		return "-"
 	case math.IsInf(change, 1) || change > 1e6:
 		return "from 0"
-	case v.Exact && change == 0 && v.Outcome == Same:
-		return "equal"
 	}
 	return signed(change)
 }

@@ -41,7 +41,7 @@ func (o Outcome) String() string {
 func (o Outcome) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 
 // Band is the relative change below which a difference does not matter, and where it comes from: the largest of the
-// threshold, the noise of this case on this machine, and 2 ms.
+// threshold, the noise of this case on this machine, and 2 ms; "exact" is that of a counter.
 type Band struct {
 	Change float64 `json:"change"` // 0.02 for 2 %
 	From   string  `json:"from"`
@@ -62,7 +62,7 @@ type Verdict struct {
 	Case    Case    `json:"case"`
 	Unit    string  `json:"unit"`
 	Outcome Outcome `json:"outcome"`
-	Exact   bool    `json:"exact,omitempty"` // a counter: any difference counts, without statistics
+	Exact   bool    `json:"exact,omitempty"` // a counter: judged without statistics
 
 	// Base and Head are the medians over the processes.
 	Base Number `json:"base"`
@@ -192,6 +192,7 @@ func exactVerdict(b *Block, s *Series, unit string) *Verdict {
 		v.Change.Estimate, v.Change.Lo, v.Change.Hi = ratio, ratio, ratio
 	}
 
+	small := base.Center == head.Center || math.Abs(float64(v.Change.Estimate)) < v.Band.Change
 	varies := len(base.Warnings) > 0 || len(head.Warnings) > 0
 	overlap := slices.Max(values[Base]) >= slices.Min(values[Head]) && slices.Max(values[Head]) >= slices.Min(values[Base])
 	switch {
@@ -201,10 +202,10 @@ func exactVerdict(b *Block, s *Series, unit string) *Verdict {
 			v.Outcome = Inconclusive
 			return v
 		}
-	case base.Center == head.Center:
-		return v
-	case math.Abs(float64(v.Change.Estimate)) < v.Band.Change:
+	case small && base.Center != head.Center:
 		v.Reason = "too small a difference to count"
+	}
+	if small {
 		return v
 	}
 	direction := +1
@@ -214,6 +215,9 @@ func exactVerdict(b *Block, s *Series, unit string) *Verdict {
 	v.Outcome = change(direction, better(s.Pairs[0], unit))
 	return v
 }
+
+// Equal reports whether the verdict is that a counter has one and the same value everywhere: there is nothing to see.
+func (v *Verdict) Equal() bool { return v.Exact && v.Outcome == Same && v.Reason == "" }
 
 // exactSummary is benchstat's own view of exact values: the value, and a warning if there is more than one.
 func exactSummary(values []float64) benchmath.Summary {

@@ -72,6 +72,8 @@ func compared() *compare.Report {
 			Change: compare.Change{Estimate: compare.Number(math.NaN()), Lo: compare.Number(math.Inf(-1)), Hi: 1e21, Pairs: 10, Block: 1}, Reason: "could have seen " + hostile, Modes: []*compare.Modes{{Side: compare.Head, Low: 0.1, High: 0.2, Samples: 12, Lower: 5, Dip: 0.14, P: 0.002}}},
 		{Case: cases[2], Unit: "B/op", Outcome: compare.Inconclusive, Reason: "no pair was measured"},
 		{Case: cases[0], Unit: "roundtrips/op", Outcome: compare.Same, Exact: true, Base: 7, Head: 7, Change: compare.Change{Pairs: 10}},
+		{Case: cases[0], Unit: "statements/op", Outcome: compare.Regressed, Exact: true, Base: 8, Head: 9, Change: compare.Change{Estimate: 0.125, Lo: 0.125, Hi: 0.125, Pairs: 10}, Band: compare.Band{Change: 1e-4, From: "exact"}},
+		{Case: cases[0], Unit: "wire-B/row", Outcome: compare.Same, Exact: true, Base: 95, Head: 95.001, Change: compare.Change{Estimate: 1e-5, Lo: 1e-5, Hi: 1e-5, Pairs: 10}, Band: compare.Band{Change: 1e-4, From: "exact"}, Reason: "too small a difference to count"},
 	}
 	r.Resolves = []compare.Resolves{{Case: cases[0], Unit: "sec/op", Floor: 0.011}}
 	return r
@@ -95,6 +97,7 @@ var wanted = []string{
 	"regressed Pipeline/rows=10000/load=copy 92 % of +10.0 % is source guest sec/op 100 ms 110 ms +10.0 % +8.0 % to +13.0 % 2.1 % 2 ms 10+10 1 repeated",
 	"same Pipeline/rows=1000/load=copy sec/op 100 ms 100 ms +0.1 % −0.4 % to +0.5 %",
 	"inconclusive Evil/" + hostile + " could have seen " + hostile + "; head looks", "sec/op - +Inf - no interval", "B/op 0 0 - 0 % 0", "no pair was measured", "; head looks bimodal, 5 processes around", "two groups in head",
+	"statements/op 8 9 +12.5 % 0.01 % exact 10", "wire-B/row 95.0 B 95.0 B +0.001 % 0.01 % exact 10", "too small a difference to count",
 	"1 exact counters are equal case unit value Pipeline/rows=1000/load=copy roundtrips/op 7",
 	"sec/op in run order", "repeated, not counted", "4 measured again checkpoint quiet", "6 1 of 3 runs left out steal quiet", "interval +8.0 % to +13.0 %", "band 2.1 %", "block 2",
 	"source: 100 ms → 110 ms", "+10.0 ms", "source guest 80.0 ms 80.0 % 90.0 ms 81.8 % +10.0 ms", "A reference: it describes the machine and is not judged.",

@@ -25,7 +25,7 @@ func verdicts(r *compare.Report) page.Section {
 		return cmp.Or(cmp.Compare(rank(a.Outcome), rank(b.Outcome)), cmp.Compare(effect(b), effect(a)))
 	})
 	for _, v := range sorted {
-		if v.Exact && v.Outcome == compare.Same && v.Reason == "" {
+		if v.Equal() {
 			equal.Rows = append(equal.Rows, []page.Cell{page.Text(string(v.Case)), page.Text(v.Unit), valueCell(v.Base, v.Unit)})
 			continue
 		}
