@@ -302,8 +302,10 @@ func (e *Engine) cacheFolder(module [sha256.Size]byte, strict bool) (string, err
 	h := sha256.New()
 	// What wazero makes depends on the processor too, and says so in the names of
 	// its files only; and an outline of another shape has another name. A folder
-	// is for one of each, so that a file in it is the module's or the outline's.
-	fmt.Fprintf(h, "%s %t %v %v %q %x\n", wazeroVersion(), strict, cpu.X86, cpu.ARM64, body, module)
+	// is for one of each, so that a file in it is the module's or the outline's,
+	// and for one way to keep an outline, so that two versions of this program do
+	// not mend each other's.
+	fmt.Fprintf(h, "%s %t %v %v %q %s %x\n", wazeroVersion(), strict, cpu.X86, cpu.ARM64, body, outlineFile, module)
 	dir := filepath.Join(root, hex.EncodeToString(h.Sum(nil)[:16]))
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("cache folder cannot be made: %w", err)

@@ -155,7 +155,7 @@ func linked(files []string) bool {
 // outlineFile is the outline in a cache folder, with a checksum behind it: wazero
 // believes how many of something a module says there are, and makes room for them.
 // That it is this module's, wazero's name says, which is a hash of it.
-const outlineFile = "outline.wasm"
+const outlineFile = "outline"
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 

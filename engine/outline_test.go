@@ -343,7 +343,7 @@ func TestOutlineInOddFolders(t *testing.T) {
 }
 
 // outlineOf returns the outline's file beside the module's own machine code.
-func outlineOf(own string) string { return filepath.Join(own, "..", "..", "outline.wasm") }
+func outlineOf(own string) string { return filepath.Join(own, "..", "..", "outline") }
 
 // counting is a file system that knows a module's checksum and counts how often
 // it is read.
