@@ -12,8 +12,8 @@
 //     manifest, its checked configuration, and the broker that will log it in.
 //  3. Every stage gets a goroutine ([stage.go]). It finds its module, loaded
 //     once per process, compiled and validated once and cached on disk
-//     ([module.go], [modulefile.go], [outline.go]), and makes an instance of it
-//     ([guest.go]) with a door to the host (package hostfuncs).
+//     ([module.go], [modulefile.go], [modulecache.go], [outline.go]), and makes an
+//     instance of it ([guest.go]) with a door to the host (package hostfuncs).
 //  4. The source reads rows (connectors/postgres) and builds Arrow IPC messages
 //     (connectors/sdk/arrowipc): a schema, batches, an end-of-stream mark.
 //  5. emit_batch turns a message into a frame (hostfuncs/frame), compressed if

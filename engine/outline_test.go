@@ -395,6 +395,44 @@ func TestLoadWithoutReading(t *testing.T) {
 	c.works(c.load(engine.LoadDisk))
 }
 
+// Folders that nobody used for long go when another module is compiled, and what
+// else lies there stays.
+func TestSweepFolders(t *testing.T) {
+	c := newCached(t, handMade("rapidbyte", "yield"))
+	long := time.Now().Add(-31 * 24 * time.Hour)
+	folder := func(name string, lastUse time.Time) string {
+		path := filepath.Join(c.dir, name)
+		must(t, errors.Join(os.MkdirAll(filepath.Join(path, "wazero"), 0o700), os.Chtimes(path, lastUse, lastUse)))
+		return path
+	}
+	unused := folder(strings.Repeat("0a", 16), long)
+	kept := []string{folder(strings.Repeat("0b", 16), long.Add(48*time.Hour)), folder("notes", long), folder("0c", long)}
+	exists := func(path string) bool {
+		_, err := os.Stat(path)
+		return err == nil
+	}
+
+	c.load(engine.LoadCompiled)
+	if exists(unused) {
+		t.Error("a folder that nobody used for 31 days is there")
+	}
+	for _, path := range kept {
+		if !exists(path) {
+			t.Errorf("%s is gone", filepath.Base(path))
+		}
+	}
+
+	// Using a folder keeps it, however old it is.
+	used := filepath.Dir(filepath.Dir(c.names()[0]))
+	must(t, os.Chtimes(used, long, long))
+	c.load(engine.LoadDisk)
+	c.files = newCached(t, dividing()).files
+	c.load(engine.LoadCompiled)
+	if !exists(used) {
+		t.Error("a folder that was just used is gone")
+	}
+}
+
 func TestWrongChecksum(t *testing.T) {
 	c := newCached(t, handMade("rapidbyte", "yield"))
 	c.files = &counting{FS: c.files, sum: sha256.Sum256(nil)}
