@@ -5,9 +5,13 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
+	"runtime/debug"
+	gometrics "runtime/metrics"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // program starts the test binary as the program, with connectors that need no
@@ -77,4 +81,36 @@ func TestTwoSignalsStopAtOnce(t *testing.T) {
 	if strings.Contains(stderr, "cancelled") {
 		t.Errorf("it has waited for the connector: %q", stderr)
 	}
+}
+
+// The first collection comes late, and the later ones as ever; who sets GOGC
+// has them all as it is set.
+func TestCollectLater(t *testing.T) {
+	percent := func() uint64 {
+		sample := []gometrics.Sample{{Name: "/gc/gogc:percent"}}
+		gometrics.Read(sample)
+		return sample[0].Value.Uint64()
+	}
+	usual := debug.SetGCPercent(70)
+	defer debug.SetGCPercent(usual)
+
+	t.Setenv("GOGC", "70")
+	collectLater()
+	if got := percent(); got != 70 {
+		t.Errorf("with GOGC=70 in the environment it is %d", got)
+	}
+
+	t.Setenv("GOGC", "")
+	collectLater()
+	if got := percent(); got != 400 {
+		t.Errorf("before the first collection GOGC is %d, want 400", got)
+	}
+	for range 1000 {
+		if percent() == 70 {
+			return
+		}
+		runtime.GC()
+		time.Sleep(time.Millisecond) // the cleanup has a goroutine of its own
+	}
+	t.Errorf("after the first collections GOGC is %d, want 70 as before", percent())
 }
