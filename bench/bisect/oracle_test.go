@@ -504,6 +504,7 @@ func TestClassify(t *testing.T) {
 		{"more rows a second", verdict(compare.Improved, 0.2, 0.3), -1, Fast, false},
 		{"a counter on the threshold", verdict(compare.Regressed, 0.1, 0.1), +1, Slow, true},
 		{"a counter that varies", verdict(compare.Inconclusive, 0.2, 0.2), +1, Unsure, true},
+		{"a counter whose change is too small to count", verdict(compare.Same, 0.2, 0.2), +1, Fast, true},
 		{"not measured", &compare.Verdict{}, +1, Unsure, false},
 	} {
 		c.v.Exact = c.exactly
