@@ -7,14 +7,17 @@
 // depends on the module and its input alone, so it is the same on every
 // machine and one run is enough.
 //
-// The rewriter knows the instructions that Go's compiler and clang emit for
-// WebAssembly 2.0 without SIMD. A module with others is refused by name.
+// The rewriter knows the instructions that package wasmbin reads: those that Go's
+// compiler and clang emit for WebAssembly 2.0 without SIMD. A module with others
+// is refused by name.
 package instrument
 
 import (
 	"errors"
 	"fmt"
 	"strconv"
+
+	"github.com/rapidbyte-go/rapidbyte/wasmbin"
 )
 
 // Counter is one function's counter in a rewritten module.
@@ -30,40 +33,41 @@ func Count(module []byte) ([]byte, []Counter, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("instrument: %w", err)
 	}
-	code := m.section(sectionCode)
-	if code == nil {
+	d := m.section(wasmbin.SectionCode)
+	if d == nil {
 		return nil, nil, errors.New("instrument: module has no code")
 	}
 
 	// The counters come behind the globals the module has.
-	imported, functions, err := m.imports()
+	functions, imported, err := wasmbin.ImportedFunctions(module)
 	if err != nil {
 		return nil, nil, fmt.Errorf("instrument: %w", err)
 	}
-	globals, err := m.vectorLen(sectionGlobal)
+	globals, _, err := m.vector(wasmbin.SectionGlobal, "global section")
 	if err != nil {
 		return nil, nil, fmt.Errorf("instrument: %w", err)
 	}
 	firstCounter := imported + globals
 
-	r := reader{b: code}
-	n := r.count()
-	body := appendU32(nil, n)
+	n := d.Count("code section")
+	if err := d.Err(); err != nil {
+		return nil, nil, fmt.Errorf("instrument: %w", err)
+	}
+	body := wasmbin.AppendU32(nil, n)
 	for i := range n {
-		size := r.u32()
-		f := r.bytes(int(size))
-		if r.err != nil {
-			return nil, nil, fmt.Errorf("instrument: code of function %d: %w", i, r.err)
+		f := d.Bytes(d.U32("size of a function"), "function")
+		if err := d.Err(); err != nil {
+			return nil, nil, fmt.Errorf("instrument: code of function %d: %w", i, err)
 		}
-		counted, err := countBody(f, firstCounter+i)
+		counted, err := countBody(module[:d.At()], d.At()-len(f), firstCounter+i)
 		if err != nil {
 			return nil, nil, fmt.Errorf("instrument: function %d: %w", functions+i, err)
 		}
-		body = appendU32(body, uint32(len(counted)))
+		body = wasmbin.AppendU32(body, uint32(len(counted)))
 		body = append(body, counted...)
 	}
 
-	names := m.functionNames()
+	names := wasmbin.FunctionNames(module)
 	counters := make([]Counter, n)
 	for i := range counters {
 		index := functions + uint32(i)
@@ -80,48 +84,47 @@ func Count(module []byte) ([]byte, []Counter, error) {
 	return out, counters, nil
 }
 
-// countBody rewrites one function body: its locals stay, and every basic block
-// gets its counter.
-func countBody(body []byte, global uint32) ([]byte, error) {
-	r := reader{b: body}
-	for range r.count() {
-		r.u32() // how many
-		r.u8()  // of which type
+// countBody rewrites the function whose body is module from start: its locals
+// stay, and every basic block gets its counter.
+func countBody(module []byte, start int, global uint32) ([]byte, error) {
+	const what = "locals"
+	d := wasmbin.NewDecoder(module, start)
+	for range d.Count(what) {
+		d.U32(what)  // how many
+		d.Byte(what) // of which type
 	}
-	out := append(make([]byte, 0, len(body)*2), body[:r.pos]...)
+	out := append(make([]byte, 0, (len(module)-start)*2), module[start:d.At()]...)
 
-	start, count := r.pos, uint32(0)
+	block, count := d.At(), uint32(0)
 	flush := func(end int) {
 		if count > 0 {
 			out = appendAdd(out, global, count)
 		}
-		out = append(out, body[start:end]...)
-		start, count = end, 0
+		out = append(out, module[block:end]...)
+		block, count = end, 0
 	}
-	for r.err == nil && r.pos < len(body) {
-		op := r.u8()
-		if err := r.skipImmediates(op); err != nil {
-			return nil, err
-		}
+	for d.More() {
+		in := d.Instruction()
 		// "end" does nothing by itself; all others are work.
-		if op != opEnd {
+		if in.Op != wasmbin.OpEnd {
 			count++
 		}
-		if endsBlock(op) {
-			flush(r.pos)
+		if endsBlock(in.Op) {
+			flush(in.End)
 		}
 	}
-	if r.err != nil {
-		return nil, r.err
+	if err := d.Err(); err != nil {
+		return nil, err
 	}
-	flush(len(body))
+	flush(len(module))
 	return out, nil
 }
 
 // endsBlock reports whether control may leave after op or come in behind it.
 func endsBlock(op byte) bool {
 	switch op {
-	case opBlock, opLoop, opIf, opElse, opEnd, opBr, opBrIf, opBrTable, opReturn, opUnreachable:
+	case wasmbin.OpBlock, wasmbin.OpLoop, wasmbin.OpIf, wasmbin.OpElse, wasmbin.OpEnd,
+		wasmbin.OpBr, wasmbin.OpBrIf, wasmbin.OpBrTable, wasmbin.OpReturn, wasmbin.OpUnreachable:
 		return true
 	}
 	return false
@@ -130,8 +133,8 @@ func endsBlock(op byte) bool {
 // appendAdd appends code that raises a global by n. It leaves the stack as it
 // was, so it may stand before any instruction.
 func appendAdd(b []byte, global, n uint32) []byte {
-	b = appendU32(append(b, opGlobalGet), global)
-	b = appendS64(append(b, opI64Const), int64(n))
-	b = append(b, opI64Add)
-	return appendU32(append(b, opGlobalSet), global)
+	b = wasmbin.AppendU32(append(b, wasmbin.OpGlobalGet), global)
+	b = wasmbin.AppendI64(append(b, wasmbin.OpI64Const), int64(n))
+	b = append(b, wasmbin.OpI64Add)
+	return wasmbin.AppendU32(append(b, wasmbin.OpGlobalSet), global)
 }

@@ -9,9 +9,24 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rapidbyte-go/rapidbyte/wasmbin"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+)
+
+// Short names keep a function on a line.
+const (
+	opLoop     = wasmbin.OpLoop
+	opIf       = wasmbin.OpIf
+	opElse     = wasmbin.OpElse
+	opEnd      = wasmbin.OpEnd
+	opBrIf     = wasmbin.OpBrIf
+	opBrTable  = wasmbin.OpBrTable
+	opReturn   = wasmbin.OpReturn
+	opLocalGet = wasmbin.OpLocalGet
+	opLocalTee = wasmbin.OpLocalTee
+	opI32Const = wasmbin.OpI32Const
 )
 
 // module builds a module of one exported function "f" of type (i32) -> i32 with
@@ -20,7 +35,7 @@ func module(code ...byte) []byte {
 	sec := func(id byte, body ...byte) []byte { return append([]byte{id, byte(len(body))}, body...) }
 	body := append([]byte{1, 1, 0x7f}, code...)
 	return bytes.Join([][]byte{
-		header,
+		[]byte(wasmbin.Header),
 		sec(1, 1, 0x60, 1, 0x7f, 1, 0x7f),
 		sec(3, 1, 0),
 		sec(7, 1, 1, 'f', 0, 0),
@@ -28,9 +43,18 @@ func module(code ...byte) []byte {
 	}, nil)
 }
 
-func run(t *testing.T, wasm []byte, arg uint64) (result, instructions uint64) {
+// wasm builds a module of one section, with code of no functions if it is another.
+func wasm(id byte, body ...byte) []byte {
+	b := wasmbin.AppendSection([]byte(wasmbin.Header), id, body)
+	if id != wasmbin.SectionCode {
+		b = wasmbin.AppendSection(b, wasmbin.SectionCode, []byte{0})
+	}
+	return b
+}
+
+func run(t *testing.T, module []byte, arg uint64) (result, instructions uint64) {
 	t.Helper()
-	counted, counters, err := Count(wasm)
+	counted, counters, err := Count(module)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,14 +202,27 @@ func TestWhatCannotBeCountedIsRefused(t *testing.T) {
 		module []byte
 		want   string
 	}{
-		"not a module": {[]byte("hello"), "not a WebAssembly module"},
-		"no code":      {header, "no code"},
-		"cut off":      {good[:len(good)-2], "unexpected end"},
-		"SIMD":         {module(0xfd, 0, opEnd), "unknown opcode 0xfd"},
-		"unknown 0xfc": {module(0xfc, 99, opEnd), "unknown opcode 0xfc"},
+		"not a module":       {[]byte("hello"), "byte 0: it does not begin with the magic number"},
+		"no code":            {[]byte(wasmbin.Header), "module has no code"},
+		"cut off":            {good[:len(good)-2], "byte 29: section: unexpected EOF"},
+		"half a number":      {module(opLocalGet, 0x80), "function 0: byte 35: instruction: unexpected EOF"},
+		"no immediate":       {module(opI32Const), "function 0: byte 35: instruction: unexpected EOF"},
+		"SIMD":               {module(0xfd, 0, opEnd), "instruction: unknown opcode 0xfd"},
+		"unknown 0xfc":       {module(0xfc, 99, opEnd), "instruction: unknown opcode 0xfc 0x63"},
+		"imports":            {wasm(2, 1, 1, 'm', 1, 'g', 4), "import section: import of unknown kind 4"},
+		"globals":            {wasm(6), "global section: unexpected EOF"},
+		"exports":            {wasm(7, 0x80), "export section: unexpected EOF"},
+		"functions":          {wasm(10, 2, 1), "code section: unexpected EOF"},
+		"size of a function": {wasm(10, 1, 5, 0), "code of function 0: byte 12: function: unexpected EOF"},
+		"locals":             {wasm(10, 1, 1, 1), "function 0: byte 13: locals: unexpected EOF"},
 	} {
-		if _, _, err := Count(tt.module); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, _, err := Count(tt.module); err == nil || !strings.HasPrefix(err.Error(), "instrument: ") || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: error %v, want it to say %q", name, err, tt.want)
+		}
+	}
+	for n := range good {
+		if out, counters, err := Count(good[:n]); out != nil || counters != nil || err == nil {
+			t.Errorf("the first %d bytes of %d were counted", n, len(good))
 		}
 	}
 }
