@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/rapidbyte-go/rapidbyte/connectors/finish"
 )
 
 // BuildOptions configure [Build]. The zero value builds what the working
@@ -141,7 +143,7 @@ func (b *builder) compile(ctx context.Context, dir string) error {
 			if _, err := goCommand(ctx, b.root, args...); err != nil {
 				return fmt.Errorf("connectors: build %s: %w", name, err)
 			}
-			if err := finish(filepath.Join(dir, name+".wasm")); err != nil {
+			if err := finishFile(filepath.Join(dir, name+".wasm")); err != nil {
 				return fmt.Errorf("connectors: build %s: %w", name, err)
 			}
 			manifest, err := os.ReadFile(filepath.Join(b.root, "connectors", name, "manifest.json"))
@@ -154,13 +156,13 @@ func (b *builder) compile(ctx context.Context, dir string) error {
 	return g.Wait()
 }
 
-// finish replaces what the linker wrote by what is loaded.
-func finish(path string) error {
+// finishFile replaces what the linker wrote by what is loaded.
+func finishFile(path string) error {
 	wasm, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	if wasm, err = FinishGuest(wasm); err != nil {
+	if wasm, err = finish.Guest(wasm); err != nil {
 		return err
 	}
 	return os.WriteFile(path, wasm, 0o600)

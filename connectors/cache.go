@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/rapidbyte-go/rapidbyte/connectors/finish"
 )
 
 // The cache has a folder for each content of the sources, named by its hash:
@@ -71,7 +73,7 @@ func (b *builder) key(ctx context.Context) (string, error) {
 	slices.Sort(files)
 
 	h := sha256.New()
-	fmt.Fprintf(h, "%q %q %q\n", version, buildFlags, FinishVersion)
+	fmt.Fprintf(h, "%q %q %q\n", version, buildFlags, finish.Version)
 	for _, path := range files {
 		rel, err := filepath.Rel(b.root, path)
 		if err != nil {

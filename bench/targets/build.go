@@ -7,6 +7,7 @@ import (
 
 	"github.com/rapidbyte-go/rapidbyte/bench/compare/refs"
 	"github.com/rapidbyte-go/rapidbyte/connectors"
+	"github.com/rapidbyte-go/rapidbyte/connectors/finish"
 )
 
 // Build builds the program with the connectors in it, so that it runs anywhere
@@ -28,5 +29,5 @@ func (r *Repo) Build(ctx context.Context) (binary string, err error) {
 // refs is how commits are built to be measured: with guests finished as Build
 // finishes them.
 func (r *Repo) refs() refs.Options {
-	return refs.Options{Repo: r.Dir, Finish: connectors.FinishGuest, FinishVersion: connectors.FinishVersion}
+	return refs.Options{Repo: r.Dir, Finish: finish.Guest, FinishVersion: finish.Version}
 }

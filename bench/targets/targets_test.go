@@ -16,7 +16,7 @@ import (
 	"github.com/magefile/mage/mg"
 
 	"github.com/rapidbyte-go/rapidbyte/bench/history"
-	"github.com/rapidbyte-go/rapidbyte/connectors"
+	"github.com/rapidbyte-go/rapidbyte/connectors/finish"
 	"github.com/rapidbyte-go/rapidbyte/engine/pgtest"
 )
 
@@ -215,7 +215,7 @@ func TestComparisonsFinishGuests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Refs.Finish == nil || c.Refs.FinishVersion != connectors.FinishVersion {
+	if c.Refs.Finish == nil || c.Refs.FinishVersion != finish.Version {
 		t.Errorf("guests are finished: %v, by version %q", c.Refs.Finish != nil, c.Refs.FinishVersion)
 	}
 }

@@ -86,10 +86,34 @@ type bytes128 struct{ b [middleCopy]byte }
 // every value must have. A NULL has length 0. What pos holds is where the fields
 // begin, as for the kernels of fixed width.
 func decodeBytes(dst, offsets unsafe.Pointer, end int, base, pos unsafe.Pointer, n int, skip int32) int {
+	for i := 0; ; i++ {
+		var done int
+		done, end = decodeAnyMiddle(dst, unsafe.Add(offsets, 4*i), end, base, unsafe.Add(pos, 4*i), n-i, skip)
+		if i += done; i == n {
+			return end
+		}
+		q := fieldAt(base, pos, i)
+		size := int(int32(bits.ReverseBytes32(*(*uint32)(q))) - skip)
+		copy(unsafe.Slice((*byte)(unsafe.Add(dst, end)), size), unsafe.Slice((*byte)(unsafe.Add(q, 4+skip)), size))
+		end += size
+		*(*int32)(unsafe.Add(offsets, 4*(i+1))) = int32(end)
+	}
+}
+
+// decodeAnyMiddle is decodeBytes up to the first value of more than middleCopy
+// bytes, and returns how many it took, too. It calls nothing: a call in a loop of a
+// guest costs more than the call, because the loop can be come back to (package
+// finish).
+//
+//go:noinline
+func decodeAnyMiddle(dst, offsets unsafe.Pointer, end int, base, pos unsafe.Pointer, n int, skip int32) (done, newEnd int) {
 	for i := range n {
 		q := fieldAt(base, pos, i)
 		length := int32(bits.ReverseBytes32(*(*uint32)(q)))
 		size := int((length - skip) &^ (length >> 31))
+		if size > middleCopy {
+			return i, end
+		}
 		q = unsafe.Add(q, 4+skip)
 		to := unsafe.Add(dst, end)
 		end += size
@@ -102,13 +126,11 @@ func decodeBytes(dst, offsets unsafe.Pointer, end int, base, pos unsafe.Pointer,
 			if size > shortCopy {
 				copy16(unsafe.Add(to, shortCopy), unsafe.Add(q, shortCopy))
 			}
-		} else if size <= middleCopy {
-			copy128(to, q)
 		} else {
-			copy(unsafe.Slice((*byte)(to), size), unsafe.Slice((*byte)(q), size))
+			copy128(to, q)
 		}
 	}
-	return end
+	return n, end
 }
 
 // jsonbVersion is the first byte of every jsonb in binary format; text follows.

@@ -13,21 +13,33 @@ const longValue = 512
 // the cursors.
 func encodeBytes(base unsafe.Pointer, cur []uint32, delta uint32, offsets []int32, values unsafe.Pointer) {
 	offsets = offsets[:len(cur)+1]
+	for i := 0; i < len(cur); i++ {
+		if i += encodeShort(base, cur[i:], delta, offsets[i:], values); i == len(cur) {
+			return
+		}
+		cur[i] += delta + encodeLong(unsafe.Add(base, cur[i]+delta), unsafe.Add(values, offsets[i]), uint32(offsets[i+1]-offsets[i]), 0)
+	}
+}
+
+// encodeShort is encodeBytes up to the first value that is long, and returns how
+// many it wrote. It calls nothing: a call in a loop of a guest costs more than the
+// call, because the loop can be come back to (package finish).
+//
+//go:noinline
+func encodeShort(base unsafe.Pointer, cur []uint32, delta uint32, offsets []int32, values unsafe.Pointer) int {
 	cursors, ends := unsafe.Pointer(unsafe.SliceData(cur)), unsafe.Pointer(unsafe.SliceData(offsets[1:]))
 	// All numbers have 64 bits: a guest has no others and cuts each to 32.
 	start, skip := uint64(offsets[0]), uint64(delta)
 	for i := range cur {
 		at, end := unsafe.Add(cursors, i*4), uint64(*(*uint32)(unsafe.Add(ends, i*4)))
 		n, c := end-start, uint64(*(*uint32)(at))+skip
+		if n >= longValue {
+			return i
+		}
 		p, q := unsafe.Add(base, c), unsafe.Add(values, start)
 		*(*uint32)(at) = uint32(c + 4 + n)
 		start = end
 
-		if n >= longValue {
-			*(*uint32)(p) = bits.ReverseBytes32(uint32(n))
-			copy(unsafe.Slice((*byte)(unsafe.Add(p, 4)), n), unsafe.Slice((*byte)(q), n))
-			continue
-		}
 		length := n<<24 | n>>8<<16 // big endian, if it is less than 64 KiB
 		if n >= 8 {
 			// The last word overlaps the one before it instead of reaching over the end, and
@@ -64,6 +76,7 @@ func encodeBytes(base unsafe.Pointer, cur []uint32, delta uint32, offsets []int3
 			*(*uint8)(unsafe.Add(p, 3+n)) = last
 		}
 	}
+	return len(cur)
 }
 
 // copy32 copies 32 bytes from q to p.
@@ -79,46 +92,70 @@ func copy32(p, q unsafe.Pointer) {
 // advances the cursors.
 func encodeBytesNull(base unsafe.Pointer, cur []uint32, delta uint32, offsets []int32, values, validity unsafe.Pointer, lo int, version uint32) {
 	offsets = offsets[:len(cur)+1]
-	start := offsets[0]
-	for i := range cur {
-		end := offsets[i+1]
-		c := cur[i] + delta
-		p, q := unsafe.Add(base, c), unsafe.Add(values, start)
-		n := uint32(end - start)
-		start = end
-		if validity != nil && validBit(validity, lo+i) == 0 {
-			*(*uint32)(p) = lengthNull
-			cur[i] = c + 4
-			continue
+	for i := 0; i < len(cur); i++ {
+		if i += encodeShortNull(base, cur[i:], delta, offsets[i:], values, validity, lo+i, version); i == len(cur) {
+			return
 		}
-		*(*uint32)(p) = bits.ReverseBytes32(version + n)
-		if version != 0 {
-			*(*uint8)(unsafe.Add(p, 4)) = 1
-		}
-		cur[i] = c + 4 + version + n
-		copyBytes(unsafe.Add(p, 4+version), q, n)
+		cur[i] += delta + encodeLong(unsafe.Add(base, cur[i]+delta), unsafe.Add(values, offsets[i]), uint32(offsets[i+1]-offsets[i]), version)
 	}
 }
 
-// copyBytes copies n bytes from q to p and touches no other. The last word
-// overlaps the one before it instead of reaching over the end.
-func copyBytes(p, q unsafe.Pointer, n uint32) {
-	switch {
-	case n >= longValue:
-		copy(unsafe.Slice((*byte)(p), n), unsafe.Slice((*byte)(q), n))
-	case n >= 8:
-		last := n - 8
-		*(*uint64)(unsafe.Add(p, last)) = *(*uint64)(unsafe.Add(q, last))
-		for k := uint32(0); k < last; k += 8 {
-			*(*uint64)(unsafe.Add(p, k)) = *(*uint64)(unsafe.Add(q, k))
+// encodeLong writes one value of n bytes and returns how many it took.
+func encodeLong(p, q unsafe.Pointer, n, version uint32) uint32 {
+	*(*uint32)(p) = bits.ReverseBytes32(version + n)
+	if version != 0 {
+		*(*uint8)(unsafe.Add(p, 4)) = 1
+	}
+	copy(unsafe.Slice((*byte)(unsafe.Add(p, 4+version)), n), unsafe.Slice((*byte)(q), n))
+	return 4 + version + n
+}
+
+// encodeShortNull is encodeBytesNull up to the first value that is long, and
+// returns how many it wrote. Like encodeShort it calls nothing.
+//
+//go:noinline
+func encodeShortNull(base unsafe.Pointer, cur []uint32, delta uint32, offsets []int32, values, validity unsafe.Pointer, lo int, version uint32) int {
+	cursors, ends := unsafe.Pointer(unsafe.SliceData(cur)), unsafe.Pointer(unsafe.SliceData(offsets[1:]))
+	start := uint64(offsets[0])
+	for i := range cur {
+		at, end := unsafe.Add(cursors, i*4), uint64(*(*uint32)(unsafe.Add(ends, i*4)))
+		n, c := end-start, uint64(*(*uint32)(at))+uint64(delta)
+		p, q := unsafe.Add(base, c), unsafe.Add(values, start)
+		if validity != nil && validBit(validity, lo+i) == 0 {
+			*(*uint32)(p) = lengthNull
+			*(*uint32)(at) = uint32(c + 4)
+			start = end
+			continue
 		}
-	case n >= 4:
-		a, b := *(*uint32)(q), *(*uint32)(unsafe.Add(q, n-4))
-		*(*uint32)(p) = a
-		*(*uint32)(unsafe.Add(p, n-4)) = b
-	default:
-		for k := uint32(0); k < n; k++ {
-			*(*uint8)(unsafe.Add(p, k)) = *(*uint8)(unsafe.Add(q, k))
+		if n >= longValue {
+			return i
+		}
+		start = end
+		*(*uint32)(p) = bits.ReverseBytes32(version + uint32(n))
+		if version != 0 {
+			*(*uint8)(unsafe.Add(p, 4)) = 1
+		}
+		*(*uint32)(at) = uint32(c+4+n) + version
+
+		// As in encodeShort nothing is written outside the value.
+		p = unsafe.Add(p, 4+version)
+		switch {
+		case n >= 8:
+			last := int(n) - 8
+			store64(p, last, load64(q, last))
+			for k := 0; k < last; k += 8 {
+				store64(p, k, load64(q, k))
+			}
+		case n >= 4:
+			first, last := *(*uint32)(q), *(*uint32)(unsafe.Add(q, n-4))
+			*(*uint32)(p) = first
+			*(*uint32)(unsafe.Add(p, n-4)) = last
+		case n > 0:
+			first, middle, last := *(*uint8)(q), *(*uint8)(unsafe.Add(q, n>>1)), *(*uint8)(unsafe.Add(q, n-1))
+			*(*uint8)(p) = first
+			*(*uint8)(unsafe.Add(p, n>>1)) = middle
+			*(*uint8)(unsafe.Add(p, n-1)) = last
 		}
 	}
+	return len(cur)
 }

@@ -1,18 +1,12 @@
-package connectors
+package finish
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"slices"
-)
 
-// FinishVersion names what [FinishGuest] makes of a module. It is part of the key
-// of every cache of finished modules: raise it when the same input comes out
-// differently.
-const FinishVersion = "1"
+	"github.com/rapidbyte-go/rapidbyte/wasmbin"
+)
 
 // maxGap is how many zeros are written at most to join two data segments. Nearly
 // all of Go's gaps have 17 to 32 bytes: of the 28,312 segments of source-postgres
@@ -21,11 +15,10 @@ const FinishVersion = "1"
 // nothing to gain between them and little above.
 const maxGap = 64
 
-// FinishGuest makes a module that is faster to load than what the linker wrote,
-// and does the same: neighbouring data segments become one, with zeros between
-// them. Go's linker ends a segment at 8 zeros or more, which makes thousands, and a
-// runtime evaluates the offset of each and copies it by itself. Memory is zero
-// before the segments are copied, so zeros between them change nothing.
+// mergeData makes neighbouring data segments one, with zeros between them. Go's
+// linker ends a segment at 8 zeros or more, which makes thousands, and a runtime
+// evaluates the offset of each and copies it by itself. Memory is zero before the
+// segments are copied, so zeros between them change nothing.
 //
 // A module stays as it is where that reasoning may not hold: if a segment is
 // passive, names its memory or has an offset that is not one i32.const; if
@@ -33,15 +26,10 @@ const maxGap = 64
 // a data count section, because instructions may then name segments by their
 // number; or if something other than functions is imported, because an imported
 // memory need not be zero. Go's linker writes none of these.
-//
-// The input is not changed, but the result may be the input itself. An error says
-// what is wrong with the module, and at which byte. Sections without segments are
-// copied and not checked. The format is that of the WebAssembly core
-// specification, section 5.5.
-func FinishGuest(wasm []byte) ([]byte, error) {
+func mergeData(wasm []byte) ([]byte, error) {
 	data, err := findData(wasm)
 	if err != nil {
-		return nil, fmt.Errorf("connectors: module is not valid: %w", err)
+		return nil, err
 	}
 	merged := merge(data.segments)
 	if len(merged) == len(data.segments) {
@@ -49,13 +37,6 @@ func FinishGuest(wasm []byte) ([]byte, error) {
 	}
 	return slices.Concat(wasm[:data.start], encodeData(merged), wasm[data.end:]), nil
 }
-
-// The sections of a module that matter here.
-const (
-	sectionImport    = 2
-	sectionData      = 11
-	sectionDataCount = 12
-)
 
 // dataSection is the data section of a module.
 type dataSection struct {
@@ -73,41 +54,75 @@ func (s *segment) end() uint64 { return uint64(s.offset) + uint64(len(s.content)
 
 // findData reads a module as far as its data segments need it.
 func findData(wasm []byte) (found dataSection, err error) {
-	const header = "\x00asm\x01\x00\x00\x00"
-	if !bytes.HasPrefix(wasm, []byte(header)) {
-		return dataSection{}, errors.New("byte 0: it does not begin with the magic number and version 1")
-	}
 	plain := true // nothing around the segments speaks against merging them
-	for d := (decoder{b: wasm, at: len(header)}); d.at < len(wasm); {
-		start := d.at
-		id := d.byte("section")
-		size := d.u32("size of a section")
-		body := decoder{b: wasm, at: d.at}
-		d.bytes(size, "section")
-		if d.err != nil {
-			return dataSection{}, d.err
+	for s, err := range wasmbin.Sections(wasm) {
+		if err != nil {
+			return dataSection{}, err
 		}
-
-		body.b = wasm[:d.at]
-		switch id {
-		case sectionImport:
-			plain = body.importsFunctions() && plain
-		case sectionDataCount:
+		body := wasmbin.NewDecoder(wasm[:s.End], s.Body)
+		switch s.ID {
+		case wasmbin.SectionImport:
+			plain = importsFunctions(body) && plain
+		case wasmbin.SectionDataCount:
 			plain = false
-		case sectionData:
+		case wasmbin.SectionData:
 			if found.end != 0 {
-				return dataSection{}, fmt.Errorf("byte %d: a second data section", start)
+				return dataSection{}, fmt.Errorf("byte %d: a second data section", s.Start)
 			}
-			found = dataSection{start, d.at, body.segments()}
+			found = dataSection{s.Start, s.End, segments(body)}
 		}
-		if body.err != nil {
-			return dataSection{}, body.err
+		if err := body.Err(); err != nil {
+			return dataSection{}, err
 		}
 	}
 	if !plain {
 		found.segments = nil
 	}
 	return found, nil
+}
+
+// importsFunctions reads an import section and reports whether it imports nothing
+// else. It stops at the first import that is not a function.
+func importsFunctions(d *wasmbin.Decoder) bool {
+	const what = "import section"
+	const function = 0
+	for range d.U32(what) {
+		d.Bytes(d.U32(what), what) // the name of the module
+		d.Bytes(d.U32(what), what) // and of the import
+		if kind := d.Byte(what); d.Err() != nil || kind != function {
+			return false
+		}
+		d.U32(what) // the function's type
+	}
+	return true
+}
+
+// segments reads a data section. It stops and returns none at the first segment
+// that is not an active one of memory 0 with a constant offset.
+func segments(d *wasmbin.Decoder) []segment {
+	const what = "data section"
+	var list []segment
+	for range d.U32(what) {
+		if kind := d.U32(what); kind != activeSegment {
+			return nil
+		}
+		if op := d.Byte(what); op != wasmbin.OpI32Const {
+			return nil
+		}
+		offset := d.I32(what)
+		if op := d.Byte(what); op != wasmbin.OpEnd {
+			return nil
+		}
+		content := d.Bytes(d.U32(what), what)
+		if d.Err() != nil {
+			return nil
+		}
+		list = append(list, segment{uint32(offset), content})
+	}
+	if left := d.Left(); left > 0 {
+		d.Fail(what, fmt.Errorf("%d bytes behind the last segment", left))
+	}
+	return list
 }
 
 // merge joins segments that have a small gap or none between them. They need not
@@ -134,33 +149,18 @@ func merge(segments []segment) []segment {
 	return merged
 }
 
-// What an active segment of memory 0 with a constant offset consists of, besides
-// the offset and the content.
-const (
-	activeSegment = 0x00
-	opI32Const    = 0x41
-	opEnd         = 0x0b
-)
+// activeSegment is the kind of a segment of memory 0 with an offset.
+const activeSegment = 0x00
 
 // encodeData returns a data section with its id and size.
 func encodeData(segments []segment) []byte {
-	body := binary.AppendUvarint(nil, uint64(len(segments)))
+	body := wasmbin.AppendU32(nil, uint32(len(segments)))
 	for _, s := range segments {
-		body = append(body, activeSegment, opI32Const)
-		body = appendI32(body, int32(s.offset))
-		body = append(body, opEnd)
-		body = binary.AppendUvarint(body, uint64(len(s.content)))
+		body = append(body, activeSegment, wasmbin.OpI32Const)
+		body = wasmbin.AppendI64(body, int64(int32(s.offset)))
+		body = append(body, wasmbin.OpEnd)
+		body = wasmbin.AppendU32(body, uint32(len(s.content)))
 		body = append(body, s.content...)
 	}
-	section := binary.AppendUvarint([]byte{sectionData}, uint64(len(body)))
-	return append(section, body...)
-}
-
-// appendI32 appends v in signed LEB128.
-func appendI32(b []byte, v int32) []byte {
-	for v < -64 || v > 63 {
-		b = append(b, byte(v)|0x80)
-		v >>= 7
-	}
-	return append(b, byte(v)&0x7f)
+	return wasmbin.AppendSection(nil, wasmbin.SectionData, body)
 }

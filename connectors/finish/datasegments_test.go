@@ -1,21 +1,15 @@
-package connectors
+package finish
 
 import (
 	"bytes"
 	"encoding/binary"
-	"io/fs"
 	"maps"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
-
-	"github.com/rapidbyte-go/rapidbyte/hostfuncs"
+	"github.com/rapidbyte-go/rapidbyte/wasmbin"
 )
 
 // header and the functions below write modules, such as need not be valid.
@@ -44,7 +38,7 @@ var (
 	zeros    = func(n int) string { return strings.Repeat("\x00", n) }
 )
 
-func TestFinishGuest(t *testing.T) {
+func TestMergeData(t *testing.T) {
 	gap := func(n uint32) string { return segmentsOf(2, at(1024, "ab"), at(1026+n, "cd")) }
 	for _, tt := range []struct {
 		name, in string
@@ -85,7 +79,7 @@ func TestFinishGuest(t *testing.T) {
 			if tt.want != "" {
 				want = []byte(header + tt.want)
 			}
-			out, err := FinishGuest(in)
+			out, err := Guest(in)
 			if err != nil || !bytes.Equal(out, want) {
 				t.Errorf("got\n%q, %v, want\n%q", out, err, want)
 			}
@@ -96,7 +90,7 @@ func TestFinishGuest(t *testing.T) {
 	}
 }
 
-func TestFinishGuestErrors(t *testing.T) {
+func TestMergeDataErrors(t *testing.T) {
 	const large = "\xff\xff\xff\xff\x10"
 	for _, tt := range []struct{ name, module, want string }{
 		{"empty", "", "byte 0: it does not begin with"},
@@ -115,21 +109,32 @@ func TestFinishGuestErrors(t *testing.T) {
 		{"two", header + segmentsOf(0) + segmentsOf(0), "byte 11: a second data section"},
 		{"imports", header + section(2, "\x01\x05m"), "byte 12: import section: unexpected EOF"},
 	} {
-		out, err := FinishGuest([]byte(tt.module))
-		if out != nil || err == nil || !strings.Contains(err.Error(), "connectors: module is not valid: "+tt.want) {
+		out, err := Guest([]byte(tt.module))
+		if out != nil || err == nil || !strings.Contains(err.Error(), "finish: module is not valid: "+tt.want) {
 			t.Errorf("%s: %q, %v, want %q", tt.name, out, err, tt.want)
 		}
 	}
+}
+
+// number takes an unsigned LEB128 number from the front of b.
+func number(b *[]byte) uint64 {
+	v, n := binary.Uvarint(*b)
+	*b = (*b)[n:]
+	return v
 }
 
 // image is what the plain segments of a module put into a memory of zeros, and
 // how long the memory must be. It has a reader of its own and trusts the module.
 func image(t *testing.T, module []byte) (memory map[uint64]byte, length uint64) {
 	memory = make(map[uint64]byte)
-	for id, b := range eachSection(module) {
-		if id != sectionData {
+	for s, err := range wasmbin.Sections(module) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.ID != wasmbin.SectionData {
 			continue
 		}
+		b := module[s.Body:s.End]
 		for range number(&b) {
 			if kind := number(&b); kind != 0 || b[0] != 0x41 {
 				t.Fatalf("a segment of kind %d was merged, its offset an instruction %#x", kind, b[0])
@@ -171,7 +176,7 @@ func withoutData(module []byte) []byte {
 	return out
 }
 
-func FuzzFinishGuest(f *testing.F) {
+func FuzzMergeData(f *testing.F) {
 	for _, body := range []string{
 		"", imported + memory + segmentsOf(2, at(10, "ab"), at(20, "cd")) + custom, segmentsOf(2, at(20, "c"), at(10, "a")),
 		segmentsOf(2, at(10, "ab"), at(11, "cd")), segmentsOf(2, at(0xfffffff0, "a"), at(0xffffffff, "bcd")),
@@ -183,7 +188,7 @@ func FuzzFinishGuest(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		before := slices.Clone(in)
-		out, err := FinishGuest(in)
+		out, err := mergeData(in)
 		if !bytes.Equal(in, before) {
 			t.Fatal("the input was changed")
 		}
@@ -198,82 +203,8 @@ func FuzzFinishGuest(f *testing.F) {
 		if !bytes.Equal(withoutData(in), withoutData(out)) {
 			t.Error("more than the data section was changed")
 		}
-		if again, err := FinishGuest(out); err != nil || !bytes.Equal(again, out) {
+		if again, err := mergeData(out); err != nil || !bytes.Equal(again, out) {
 			t.Errorf("finished again it is %q, %v, not %q", again, err, out)
 		}
 	})
-}
-
-// What Build makes of a guest begins with the same memory as what the linker
-// wrote, from far fewer segments.
-func TestBuildFinishesGuests(t *testing.T) {
-	b := small(t)
-	b.names = Names()
-	dir, err := b.build(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range b.names {
-		path := filepath.Join(t.TempDir(), name+".wasm")
-		if _, err := goCommand(t.Context(), b.root, slices.Concat([]string{"build"}, buildFlags, []string{"-o", path, "./connectors/" + name})...); err != nil {
-			t.Fatal(err)
-		}
-		linked, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		finished, err := fs.ReadFile(os.DirFS(dir), name+".wasm")
-		if err != nil {
-			t.Fatal(err)
-		}
-
-		was, is := countSegments(t, linked), countSegments(t, finished)
-		if was < 1000 || is*10 > was {
-			t.Errorf("%s has %d data segments, the linker wrote %d", name, is, was)
-		}
-		a, b := firstMemory(t, linked), firstMemory(t, finished)
-		if !bytes.Equal(a, b) {
-			t.Errorf("%s: %d bytes of memory differ from the %d that the linker meant", name, len(b), len(a))
-		}
-		if bytes.Count(a, []byte{0}) == len(a) {
-			t.Errorf("%s begins with a memory of zeros: nothing was compared", name)
-		}
-		t.Logf("%s: %d segments in %d bytes, %d in %d", name, was, len(linked), is, len(finished))
-	}
-}
-
-// countSegments returns how many segments the data section says that it has.
-func countSegments(t *testing.T, module []byte) uint64 {
-	for b := module[len(header):]; len(b) > 0; {
-		size, n := binary.Uvarint(b[1:])
-		if b[0] == 11 {
-			count, _ := binary.Uvarint(b[1+n:])
-			return count
-		}
-		b = b[1+n+int(size):]
-	}
-	t.Fatal("no data section")
-	return 0
-}
-
-// firstMemory returns the memory of a guest that has not run yet.
-func firstMemory(t *testing.T, module []byte) []byte {
-	ctx := t.Context()
-	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter())
-	defer r.Close(ctx)
-	if _, err := wasi_snapshot_preview1.Instantiate(ctx, r); err != nil {
-		t.Fatal(err)
-	}
-	if err := hostfuncs.Register(ctx, r); err != nil {
-		t.Fatal(err)
-	}
-	m, err := r.InstantiateWithConfig(ctx, module, wazero.NewModuleConfig().WithStartFunctions())
-	if err != nil {
-		t.Fatal(err)
-	}
-	memory, ok := m.Memory().Read(0, m.Memory().Size())
-	if !ok {
-		t.Fatalf("a memory of %d bytes cannot be read", m.Memory().Size())
-	}
-	return bytes.Clone(memory)
 }

@@ -1,0 +1,328 @@
+package finish
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	op "github.com/rapidbyte-go/rapidbyte/wasmbin"
+)
+
+// The functions below write functions as Go's compiler does. Their module has four
+// globals: a hash of what was done, how many pieces may still be entered, where a
+// call returns to, and Go's stack pointer.
+const (
+	hash = iota
+	fuel
+	back
+	stack
+)
+
+// goFunction is a function of pieces; piece n has the PC_Bs 2n and 2n+1.
+type goFunction struct {
+	pieces   []goPiece
+	noUnwind bool // it calls nothing
+	prefix   []byte
+}
+
+// goPiece is what a piece does besides counting that it is entered.
+type goPiece struct {
+	when   []goJump // conditional ones
+	calls  bool     // at its end, returning to the next piece
+	leaves byte     // how it ends: 0 goes on, 1 jumps to, 2 returns
+	to     int
+	extra  []byte
+}
+
+// goJump is taken if the hash is divisible by of.
+type goJump struct{ of, to int }
+
+func get(global byte) []byte { return []byte{op.OpGlobalGet, global} }
+func set(global byte) []byte { return []byte{op.OpGlobalSet, global} }
+func constant(n int64) []byte {
+	return op.AppendI64([]byte{op.OpI64Const}, n)
+}
+
+const (
+	i32Eqz, i64Eqz = 0x45, 0x50
+	i32Sub         = 0x6b
+	i64Mul, i64Rem = 0x7e, 0x82
+)
+
+// body returns the body of own function number i, whose calls are of function g.
+func (f *goFunction) body(i, g uint32) []byte {
+	n := len(f.pieces)
+	b := append([]byte{0}, f.prefix...)
+	if !f.noUnwind {
+		b = append(b, op.OpBlock, op.TypeEmpty)
+	}
+	b = append(b, op.OpLoop, op.TypeEmpty)
+	for range n {
+		b = append(b, op.OpBlock, op.TypeEmpty)
+	}
+	b = append(b, op.OpLocalGet, pcB, op.OpBrTable)
+	b = op.AppendU32(b, uint32(2*n))
+	for piece := range n {
+		b = append(b, byte(piece), byte(piece))
+	}
+	b = append(b, byte(n), op.OpEnd) // the default jumps to $again for ever, as Go's does
+
+	for at, p := range f.pieces {
+		jump := func(to, inner int) {
+			b = append(b, op.OpI32Const)
+			b = op.AppendI64(b, int64(2*to))
+			b = append(b, op.OpLocalSet, pcB, op.OpBr, byte(n-1-at+inner))
+		}
+		b = bytes.Join([][]byte{b, get(fuel), {i32Eqz, op.OpIf, op.TypeEmpty, op.OpI32Const, 0, op.OpReturn, op.OpEnd},
+			get(fuel), {op.OpI32Const, 1, i32Sub}, set(fuel),
+			get(hash), constant(31), {i64Mul}, constant(int64(at + 1)), {op.OpI64Add}, set(hash), p.extra}, nil)
+		for _, j := range p.when {
+			b = bytes.Join([][]byte{b, get(hash), constant(int64(j.of)), {i64Rem, i64Eqz, op.OpIf, op.TypeEmpty}}, nil)
+			jump(j.to, 1)
+			b = append(b, op.OpEnd)
+		}
+		if p.calls {
+			b = bytes.Join([][]byte{b, {op.OpI32Const}, op.AppendI64(nil, int64(2*at+2)), set(back),
+				constant(int64(firstFunction+i)<<16 | int64(2*at+2)), {op.OpDrop, op.OpI32Const, 0, op.OpCall, byte(g), op.OpBrIf, byte(n - at)}}, nil)
+		}
+		switch p.leaves {
+		case 1:
+			jump(p.to, 0)
+		case 2:
+			b = append(b, op.OpI32Const, 0, op.OpReturn)
+		}
+		b = append(b, op.OpEnd) // of the last, that of $again
+	}
+	b = append(b, op.OpUnreachable)
+	if !f.noUnwind {
+		b = append(b, op.OpEnd, op.OpI32Const, 1)
+	}
+	return append(b, op.OpEnd)
+}
+
+// callee asks the caller to unwind now and then.
+var callee = bytes.Join([][]byte{{0}, get(hash), constant(13), set(hash), get(hash), {op.OpI64Add}, set(hash), get(hash), constant(5), {i64Rem, i64Eqz, op.OpEnd}}, nil)
+
+// moduleOf returns a module of functions of type (i32) -> i32, the first exported
+// as f, and of the callee behind it.
+func moduleOf(body []byte) []byte {
+	code := []byte{2}
+	for _, b := range [][]byte{body, callee} {
+		code = append(op.AppendU32(code, uint32(len(b))), b...)
+	}
+	m := []byte(op.Header)
+	m = op.AppendSection(m, sectionType, []byte{1, funcType, 1, op.TypeI32, 1, op.TypeI32})
+	m = op.AppendSection(m, sectionFunction, []byte{2, 0, 0})
+	m = op.AppendSection(m, 5, []byte{1, 0, 1}) // memory
+	m = op.AppendSection(m, op.SectionGlobal, []byte{4,
+		op.TypeI64, 1, op.OpI64Const, 7, op.OpEnd,
+		op.TypeI32, 1, op.OpI32Const, 0xe8, 0x07, op.OpEnd, // fuel for 1000 pieces
+		op.TypeI32, 1, op.OpI32Const, 0, op.OpEnd,
+		op.TypeI32, 1, op.OpI32Const, 0, op.OpEnd})
+	m = op.AppendSection(m, op.SectionExport, []byte{6, 1, 'f', 0, 0, 1, 'h', 3, hash, 1, 'u', 3, fuel, 1, 'b', 3, back, 1, 's', 3, stack, 1, 'm', 2, 0})
+	return op.AppendSection(m, op.SectionCode, code)
+}
+
+// did is what a function did.
+type did struct {
+	hash, fuel uint64
+	calls      string // results, and where it was resumed
+	trapped    bool
+}
+
+// perform runs a function as a goroutine does that is suspended and resumed.
+func perform(t *testing.T, r wazero.Runtime, body []byte) (d did) {
+	t.Helper()
+	ctx := t.Context()
+	m, err := r.InstantiateWithConfig(ctx, moduleOf(body), wazero.NewModuleConfig().WithName(""))
+	if err != nil {
+		t.Fatalf("%v\n%x", err, body)
+	}
+	defer m.Close(ctx)
+	for pc := uint64(0); ; {
+		result, err := m.ExportedFunction("f").Call(ctx, pc)
+		if d.trapped = err != nil; d.trapped || result[0] == 0 || len(d.calls) > 4000 {
+			break
+		}
+		pc = api.EncodeU32(uint32(m.ExportedGlobal("b").Get()))
+		d.calls += fmt.Sprintf("%d ", pc)
+	}
+	d.hash, d.fuel = m.ExportedGlobal("h").Get(), m.ExportedGlobal("u").Get()
+	return d
+}
+
+func newRuntime(t *testing.T) wazero.Runtime {
+	r := wazero.NewRuntimeWithConfig(context.Background(), wazero.NewRuntimeConfigInterpreter())
+	t.Cleanup(func() { r.Close(context.Background()) })
+	return r
+}
+
+// structured is structure for what body writes.
+func structured(body []byte) []byte {
+	return structure(body, &program{isGo: true, deferReturn: 99}, 0)
+}
+
+// Functions of any shape do the same with jumps of their own as by the table.
+func TestStructureOfAnyShape(t *testing.T) {
+	r := newRuntime(t)
+	const functions = 3000
+	changed, withoutTable := 0, 0
+	for seed := range uint64(functions) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		f := randomFunction(random)
+		body := f.body(0, 1)
+		out := structured(body)
+		if !bytes.Equal(out, body) {
+			changed++
+		}
+		if tableJumps(t, out) == 0 {
+			withoutTable++
+		}
+		if before, after := perform(t, r, body), perform(t, r, out); before != after {
+			t.Fatalf("function %d, %+v:\ndid  %+v\ndoes %+v", seed, f, before, after)
+		}
+	}
+	// Half of them have a call in the middle of every loop.
+	if changed < functions*95/100 || withoutTable < functions/5 {
+		t.Errorf("of %d functions %d were changed and %d need no table any more", functions, changed, withoutTable)
+	}
+}
+
+// tableJumps counts the jumps of a function that go through the table.
+func tableJumps(t *testing.T, body []byte) (n int) {
+	t.Helper()
+	_, _, code, ok := instructions(body)
+	if !ok {
+		t.Fatalf("a function cannot be read: %x", body)
+	}
+	for _, in := range code {
+		if in.Op == op.OpLocalSet && in.Arg == pcB {
+			n++
+		}
+	}
+	return n
+}
+
+func randomFunction(r *rand.Rand) goFunction {
+	n := 1 + r.IntN(12)
+	f := goFunction{noUnwind: r.IntN(2) == 0, pieces: make([]goPiece, n)}
+	for i := range f.pieces {
+		p := &f.pieces[i]
+		for range r.IntN(3) {
+			p.when = append(p.when, goJump{2 + r.IntN(5), r.IntN(n)})
+		}
+		if r.IntN(3) == 0 { // a block of its own, and a branch out of it
+			p.extra = bytes.Join([][]byte{{op.OpBlock, op.TypeEmpty}, get(fuel), {op.OpBrIf, 0, op.OpEnd}}, nil)
+		}
+		switch k := r.IntN(6); {
+		case i == n-1 || k == 0:
+			p.leaves = 2
+		case k == 1 || k == 2:
+			p.leaves, p.to = 1, r.IntN(n)
+		case k == 3 && !f.noUnwind:
+			p.calls = true
+		}
+	}
+	return f
+}
+
+// counted is a loop as Go writes it: piece 1 is what comes between two turns, 2 the
+// condition.
+func counted(body goPiece) goFunction {
+	return goFunction{pieces: []goPiece{{leaves: 1, to: 2}, {}, {when: []goJump{{7, 4}}}, body, {leaves: 2}}}
+}
+
+func TestStructure(t *testing.T) {
+	loop := goPiece{leaves: 1, to: 1}
+	for _, tt := range []struct {
+		name  string
+		f     goFunction
+		loops int // in what comes out
+		table int // jumps that still go through the table
+	}{
+		{"forward", goFunction{pieces: []goPiece{{when: []goJump{{3, 2}}}, {leaves: 1, to: 3}, {}, {leaves: 2}}}, 0, 0},
+		{"condition at the end", goFunction{pieces: []goPiece{{leaves: 1, to: 2}, {}, {when: []goJump{{3, 1}}}, {leaves: 2}}}, 1, 0},
+		{"condition after the increment", counted(loop), 1, 0},
+		{"to itself", goFunction{pieces: []goPiece{{}, {when: []goJump{{3, 1}}}, {leaves: 2}}}, 1, 0},
+		{"one in another", goFunction{pieces: []goPiece{{}, {}, {when: []goJump{{3, 2}}}, {when: []goJump{{5, 1}}}, {leaves: 2}}}, 2, 0},
+		{"two that overlap", goFunction{pieces: []goPiece{{}, {}, {}, {when: []goJump{{3, 1}}}, {when: []goJump{{5, 2}}}, {leaves: 2}}}, 2, 0},
+		{"one after another", goFunction{pieces: []goPiece{{}, {when: []goJump{{3, 1}}}, {when: []goJump{{5, 2}}}, {leaves: 2}}}, 2, 0},
+		{"a call before it", goFunction{pieces: []goPiece{{calls: true}, {}, {when: []goJump{{3, 2}}}, {leaves: 2}}}, 1, 0},
+		{"a call that returns to its begin", goFunction{pieces: []goPiece{{calls: true}, {when: []goJump{{3, 1}}}, {leaves: 2}}}, 1, 0},
+		{"a call in it", counted(goPiece{calls: true, leaves: 0}), 0, 0},
+		{"a call in the middle of it", goFunction{pieces: []goPiece{{}, {calls: true}, {when: []goJump{{3, 1}}}, {leaves: 2}}}, 1, 1},
+		{"a call in the outer one", goFunction{pieces: []goPiece{{}, {}, {when: []goJump{{3, 2}}}, {calls: true}, {when: []goJump{{5, 1}}}, {leaves: 2}}}, 2, 1},
+		{"entered in the middle", goFunction{pieces: []goPiece{{when: []goJump{{3, 2}}}, {}, {}, {when: []goJump{{5, 1}}}, {leaves: 2}}}, 1, 0},
+		{"entered in the middle, far from the begin", goFunction{pieces: []goPiece{{when: []goJump{{3, 3}}}, {}, {}, {}, {when: []goJump{{5, 1}}}, {leaves: 2}}}, 1, 1},
+		{"back to what is no loop", goFunction{pieces: []goPiece{{when: []goJump{{3, 3}}}, {leaves: 1, to: 3}, {leaves: 2}, {when: []goJump{{5, 2}}}, {leaves: 2}}}, 0, 0},
+		{"back to what is no loop, in a loop", goFunction{pieces: []goPiece{{}, {when: []goJump{{3, 3}}}, {leaves: 1, to: 1}, {when: []goJump{{5, 5}}}, {leaves: 1, to: 2}, {leaves: 2}}}, 1, 0},
+		{"calls nothing", goFunction{noUnwind: true, pieces: []goPiece{{}, {when: []goJump{{3, 1}}}, {leaves: 2}}}, 1, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			body := tt.f.body(0, 1)
+			out := structured(body)
+			if bytes.Equal(out, body) {
+				t.Fatal("nothing was changed")
+			}
+			r := newRuntime(t)
+			if before, after := perform(t, r, body), perform(t, r, out); before != after {
+				t.Errorf("did  %+v\ndoes %+v", before, after)
+			}
+			loops := 0
+			_, _, code, _ := instructions(out)
+			for _, in := range code {
+				if in.Op == op.OpLoop {
+					loops++
+				}
+			}
+			if table := tableJumps(t, out); loops != tt.loops || table != tt.table {
+				t.Errorf("it has %d loops and %d jumps through the table, want %d and %d", loops, table, tt.loops, tt.table)
+			}
+		})
+	}
+}
+
+// What is not as Go's compiler writes it stays as it is.
+func TestStructureLeavesAlone(t *testing.T) {
+	simple := goFunction{pieces: []goPiece{{}, {when: []goJump{{3, 1}}}, {leaves: 2}}}
+	with := func(extra ...byte) goFunction {
+		f := goFunction{pieces: append([]goPiece{}, simple.pieces...)}
+		f.pieces[1].extra = extra
+		return f
+	}
+	body := simple.body(0, 1)
+	if bytes.Equal(structured(body), body) {
+		t.Fatal("the function that the others are made from stays as it is")
+	}
+	called := goFunction{pieces: []goPiece{{calls: true}, {when: []goJump{{3, 1}}}, {leaves: 2}}}
+	for name, body := range map[string][]byte{
+		"PC_B is read":                            goFn(with(op.OpLocalGet, pcB, op.OpDrop)),
+		"PC_B is set":                             goFn(with(op.OpI64Const, 0, op.OpDrop, op.OpGlobalGet, fuel, op.OpLocalSet, pcB)),
+		"PC_B is set and no jump":                 goFn(with(op.OpI32Const, 0, op.OpLocalSet, pcB)),
+		"deferred calls":                          goFn(with(op.OpI32Const, 0, op.OpCall, 99, op.OpDrop)),
+		"a table of its own":                      goFn(with(op.OpBlock, op.TypeEmpty, op.OpI32Const, 0, op.OpBrTable, 0, 0, op.OpEnd)),
+		"a branch to a piece that is not a jump":  goFn(with(op.OpI32Const, 0, op.OpBrIf, 0)),
+		"a call without where it returns to":      called.body(1, 1), // of another function
+		"a jump to a piece that there is not":     goFn(goFunction{pieces: []goPiece{{}, {when: []goJump{{3, 9}}}, {leaves: 2}}}),
+		"no loop":                                 {0, op.OpBlock, op.TypeEmpty, op.OpEnd, op.OpI32Const, 0, op.OpEnd},
+		"no blocks":                               {0, op.OpI32Const, 0, op.OpEnd},
+		"code before the table":                   goFn(goFunction{prefix: []byte{op.OpI32Const, 0, op.OpIf, op.TypeEmpty, op.OpEnd}, pieces: simple.pieces}),
+		"an end that is not Go's":                 append(bytes.Clone(body[:len(body)-1]), op.OpDrop, op.OpI32Const, 0, op.OpEnd),
+		"an instruction that nobody knows":        goFn(with(0xfd, 0x0c)),
+		"an instruction that is cut off":          append(bytes.Clone(body), op.OpI64Const),
+		"more ends than there are blocks":         append(bytes.Clone(body), op.OpEnd, op.OpEnd),
+		"a table of which nothing is left":        body[:20],
+		"a function that ends in the first block": {0, op.OpLoop, op.TypeEmpty, op.OpBlock, op.TypeEmpty, op.OpLocalGet, 0, op.OpBrTable, 0, 0, op.OpEnd},
+	} {
+		if out := structured(body); !bytes.Equal(out, body) {
+			t.Errorf("%s: %x became %x", name, body, out)
+		}
+	}
+}
+
+func goFn(f goFunction) []byte { return f.body(0, 1) }
