@@ -5,9 +5,7 @@ import (
 	"path/filepath"
 	"runtime"
 
-	"github.com/rapidbyte-go/rapidbyte/bench/compare/refs"
 	"github.com/rapidbyte-go/rapidbyte/connectors"
-	"github.com/rapidbyte-go/rapidbyte/connectors/finish"
 )
 
 // Build builds the program with the connectors in it, so that it runs anywhere
@@ -24,10 +22,4 @@ func (r *Repo) Build(ctx context.Context) (binary string, err error) {
 		binary += ".exe"
 	}
 	return binary, r.run(ctx, r.Stdout, nil, "go", "build", "-tags=embed_connectors", "-o", binary, ".")
-}
-
-// refs is how commits are built to be measured: with guests finished as Build
-// finishes them.
-func (r *Repo) refs() refs.Options {
-	return refs.Options{Repo: r.Dir, Finish: finish.Guest, FinishVersion: finish.Version}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/magefile/mage/mg"
 
 	"github.com/rapidbyte-go/rapidbyte/bench/compare"
+	"github.com/rapidbyte-go/rapidbyte/bench/compare/refs"
 	"github.com/rapidbyte-go/rapidbyte/bench/lab"
 	"github.com/rapidbyte-go/rapidbyte/engine/pgtest"
 )
@@ -176,7 +177,7 @@ func (r *Repo) comparison(base, head string, o CompareOptions) (compare.Config, 
 
 	c := compare.Config{
 		Base: base, Head: head, Select: value(o.Cases, defaultCases), Env: env, Force: value(o.Force, false), HeadSuite: harness == "head", Log: r.Stderr,
-		Refs: r.refs(),
+		Refs: refs.Options{Repo: r.Dir},
 		Options: compare.Options{
 			Rounds: value(o.Rounds, 0), Budget: value(o.Budget, 0), Threshold: value(o.Threshold, 0), Seed: uint64(seed),
 			Progress: progress(r.Stderr),

@@ -163,7 +163,7 @@ func (r *Repo) profileDiff(ctx context.Context, base, head string, j profiling) 
 	if err != nil {
 		return "", err
 	}
-	session, err := compare.Open(ctx, compare.Config{Refs: r.refs(), Log: r.Stderr})
+	session, err := compare.Open(ctx, compare.Config{Refs: refs.Options{Repo: r.Dir}, Log: r.Stderr})
 	if err != nil {
 		return "", failure(err)
 	}

@@ -30,8 +30,9 @@ func (r *Repo) Selftest(ctx context.Context, o SelftestOptions) error {
 	defer stop()
 	options := selftest.Options{
 		Trials: value(o.Trials, 0), Rows: value(o.Rows, 0), Rounds: value(o.Rounds, 0), Iterations: value(o.Iterations, 0),
-		Budget: value(o.Budget, 0), Quick: value(o.Quick, false), Refs: r.refs(), Log: r.Stderr, Server: r.ownServer,
+		Budget: value(o.Budget, 0), Quick: value(o.Quick, false), Log: r.Stderr, Server: r.ownServer,
 	}
+	options.Refs.Repo = r.Dir
 	list := func(flag *string) []string {
 		return strings.FieldsFunc(value(flag, ""), func(c rune) bool { return c == ',' || c == ' ' })
 	}

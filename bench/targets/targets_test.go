@@ -16,7 +16,6 @@ import (
 	"github.com/magefile/mage/mg"
 
 	"github.com/rapidbyte-go/rapidbyte/bench/history"
-	"github.com/rapidbyte-go/rapidbyte/connectors/finish"
 	"github.com/rapidbyte-go/rapidbyte/engine/pgtest"
 )
 
@@ -205,17 +204,5 @@ func waitFor(t *testing.T, what string, done func() bool) {
 		if time.Now().After(deadline) {
 			t.Fatal(fmt.Sprint("waited in vain for ", what))
 		}
-	}
-}
-
-// A comparison measures the guests that Build makes, not those the linker wrote.
-func TestComparisonsFinishGuests(t *testing.T) {
-	r, _, _ := here(t)
-	c, err := r.comparison("HEAD", "HEAD", CompareOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if c.Refs.Finish == nil || c.Refs.FinishVersion != finish.Version {
-		t.Errorf("guests are finished: %v, by version %q", c.Refs.Finish != nil, c.Refs.FinishVersion)
 	}
 }

@@ -106,10 +106,8 @@ func (w *Worktree) compile(ctx context.Context, dir string) error {
 	if err := w.repo.options.Guests(ctx, w.Dir, guests); err != nil {
 		return w.buildError(ctx, "guests", err)
 	}
-	if finish := w.repo.options.Finish; finish != nil {
-		if err := finishGuests(guests, finish); err != nil {
-			return diskFull(w.buildError(ctx, "guests", err), dir)
-		}
+	if err := w.finishGuests(ctx, guests); err != nil {
+		return diskFull(w.buildError(ctx, "guests", err), w.repo.options.Temp)
 	}
 
 	fmt.Fprintf(w.repo.options.Log, "building the benchmark suite of %s\n", w.Ref)
@@ -180,27 +178,6 @@ func buildGuests(ctx context.Context, dir, out string, flags []string) error {
 		}
 		err := copyFile(filepath.Join(out, name+".json"), filepath.Join(main, "manifest.json"), 0o644)
 		if err != nil && !os.IsNotExist(err) {
-			return err
-		}
-	}
-	return nil
-}
-
-// finishGuests replaces every module in dir by what finish makes of it.
-func finishGuests(dir string, finish func([]byte) ([]byte, error)) error {
-	modules, err := filepath.Glob(filepath.Join(dir, "*.wasm"))
-	if err != nil {
-		return err
-	}
-	for _, path := range modules {
-		wasm, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		if wasm, err = finish(wasm); err != nil {
-			return fmt.Errorf("finish %s: %w", filepath.Base(path), err)
-		}
-		if err := os.WriteFile(path, wasm, 0o644); err != nil {
 			return err
 		}
 	}

@@ -185,59 +185,6 @@ func TestBuildGuests(t *testing.T) {
 	}
 }
 
-// Every module is finished, and nothing else; builds finished in another way are not taken for the same.
-func TestBuildFinishesGuests(t *testing.T) {
-	f := newFixture(t)
-	for _, name := range []string{"echo", "say"} {
-		f.Write("connectors/"+name+"/main.go", "package main\n\nfunc main() {}\n")
-		f.Write("connectors/"+name+"/manifest.json", "{}\n")
-	}
-	f.Commit("guests")
-	options := f.options()
-	build := func() (*Build, error) {
-		r, err := Open(t.Context(), options)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer r.Close()
-		return f.checkout(r, "main").Build(t.Context())
-	}
-	plain, err := build()
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	options.FinishVersion = "1"
-	options.Finish = func(wasm []byte) ([]byte, error) { return append(wasm, "finished"...), nil }
-	finished, err := build()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if finished.Cached {
-		t.Error("a build without finishing was taken for a finished one")
-	}
-	for _, name := range []string{"echo.wasm", "say.wasm", "echo.json"} {
-		want := read(t, filepath.Join(plain.Guests, name))
-		if strings.HasSuffix(name, ".wasm") {
-			want += "finished"
-		}
-		if got := read(t, filepath.Join(finished.Guests, name)); got != want {
-			t.Errorf("%s has %d bytes, want the %d of the finished one", name, len(got), len(want))
-		}
-	}
-	if again, err := build(); err != nil || !again.Cached {
-		t.Errorf("the same finishing again: %+v, %v, want it from the cache", again, err)
-	}
-
-	options.FinishVersion = "2"
-	options.Finish = func([]byte) ([]byte, error) { return nil, errors.New("odd section") }
-	_, err = build()
-	var failed *BuildError
-	if !errors.As(err, &failed) || !strings.Contains(err.Error(), "echo.wasm: odd section") {
-		t.Errorf("finishing fails: %v, want a BuildError that names the guest", err)
-	}
-}
-
 func TestTrim(t *testing.T) {
 	cache := t.TempDir()
 	old := time.Now().Add(-(keepDays + 1) * 24 * time.Hour)

@@ -35,7 +35,7 @@ type listed struct {
 	EmbedFiles                         []string
 }
 
-// code hashes what the suite and the guests are made of, with comments left out.
+// code hashes what the suite, the guests and their finisher are made of, with comments left out.
 func (w *Worktree) code(ctx context.Context) (string, error) {
 	h := sha256.New()
 	io.WriteString(h, recipe)
@@ -56,6 +56,9 @@ func (w *Worktree) code(ctx context.Context) (string, error) {
 				return "", err
 			}
 		}
+		if err := w.hashFinisher(ctx, h); err != nil {
+			return "", err
+		}
 	}
 
 	// What the suite may read while it runs, and the language version and settings that go.mod holds.
@@ -65,6 +68,18 @@ func (w *Worktree) code(ctx context.Context) (string, error) {
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// hashFinisher adds the sources of what finishes the guests. The suite need not be made of it.
+func (w *Worktree) hashFinisher(ctx context.Context, h hash.Hash) error {
+	f, err := findFinisher(w.Dir)
+	if err != nil {
+		return w.buildError(ctx, "guests", err)
+	}
+	if f == (finisher{}) {
+		return nil
+	}
+	return w.hashPackages(ctx, h, nil, f.folder)
 }
 
 // hashPackages adds the sources of the packages and of all they import, in the order of the go command's list.

@@ -23,14 +23,9 @@ type Options struct {
 	// Suite is the package of the benchmarks below the module's root. "" is "bench".
 	Suite string
 	// Guests builds the WASM guests of the module in dir into the folder out. Nil builds every main package below
-	// "connectors" that compiles for wasip1, and copies the manifest.json beside it.
+	// "connectors" that compiles for wasip1, and copies the manifest.json beside it. The guests are then finished by
+	// the code of their own commit.
 	Guests func(ctx context.Context, dir, out string) error
-	// Finish turns each built guest into the one that is kept: what the build of the program does behind the compiler. Every
-	// commit gets the same, that of the program which compares and not its own, so a comparison sees neither the absence
-	// of it in an older commit nor a change of it. Nil changes nothing.
-	Finish func(wasm []byte) ([]byte, error)
-	// FinishVersion names what Finish does. It keeps builds finished in different ways apart in the cache.
-	FinishVersion string
 	// Tags are the build tags of suite and guests. Nil is none.
 	Tags []string
 	// Log gets one line for each step that takes time. Nil discards them.
