@@ -90,7 +90,7 @@ func TestShareAddresses(t *testing.T) {
 // Any code loads and stores the same, and is ended where it was ended.
 func TestShareAddressesAnywhere(t *testing.T) {
 	r := newRuntime(t)
-	const functions = 3000
+	const functions = 1000
 	changed, trapped := 0, 0
 	for seed := range uint64(functions) {
 		body := randomAccesses(rand.New(rand.NewPCG(seed, 2)))

@@ -170,7 +170,7 @@ func structured(body []byte) []byte {
 // Functions of any shape do the same with jumps of their own as by the table.
 func TestStructureOfAnyShape(t *testing.T) {
 	r := newRuntime(t)
-	const functions = 3000
+	const functions = 1000
 	changed, withoutTable := 0, 0
 	for seed := range uint64(functions) {
 		random := rand.New(rand.NewPCG(seed, 1))
