@@ -37,6 +37,10 @@ const (
 	opUnwindIf = 0xfd
 )
 
+// maxPieces bounds the work: it grows with the third power of a function's loops,
+// and one of 400 loops in a row has some 1200 pieces and takes a second.
+const maxPieces = 1000
+
 // pcB is the number of the parameter.
 const pcB = 0
 
@@ -94,7 +98,7 @@ func (f *function) split(code []wasmbin.Instruction) bool {
 	for ; at < len(code) && code[at].Op == wasmbin.OpBlock; at++ {
 		pieces++
 	}
-	if at+3 > len(code) || code[at].Op != wasmbin.OpLocalGet || code[at].Arg != pcB || code[at+1].Op != wasmbin.OpBrTable || code[at+2].Op != wasmbin.OpEnd {
+	if pieces > maxPieces || at+3 > len(code) || code[at].Op != wasmbin.OpLocalGet || code[at].Arg != pcB || code[at+1].Op != wasmbin.OpBrTable || code[at+2].Op != wasmbin.OpEnd {
 		return false
 	}
 	f.table = code[at+1].Labels

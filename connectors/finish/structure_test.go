@@ -68,15 +68,15 @@ func (f *goFunction) body(i, g uint32) []byte {
 	b = append(b, op.OpLocalGet, pcB, op.OpBrTable)
 	b = op.AppendU32(b, uint32(2*n))
 	for piece := range n {
-		b = append(b, byte(piece), byte(piece))
+		b = op.AppendU32(op.AppendU32(b, uint32(piece)), uint32(piece))
 	}
-	b = append(b, byte(n), op.OpEnd) // the default jumps to $again for ever, as Go's does
+	b = append(op.AppendU32(b, uint32(n)), op.OpEnd) // the default jumps to $again for ever, as Go's does
 
 	for at, p := range f.pieces {
 		jump := func(to, inner int) {
 			b = append(b, op.OpI32Const)
 			b = op.AppendI64(b, int64(2*to))
-			b = append(b, op.OpLocalSet, pcB, op.OpBr, byte(n-1-at+inner))
+			b = op.AppendU32(append(b, op.OpLocalSet, pcB, op.OpBr), uint32(n-1-at+inner))
 		}
 		b = bytes.Join([][]byte{b, get(fuel), {i32Eqz, op.OpIf, op.TypeEmpty, op.OpI32Const, 0, op.OpReturn, op.OpEnd},
 			get(fuel), {op.OpI32Const, 1, i32Sub}, set(fuel),
@@ -88,7 +88,7 @@ func (f *goFunction) body(i, g uint32) []byte {
 		}
 		if p.calls {
 			b = bytes.Join([][]byte{b, {op.OpI32Const}, op.AppendI64(nil, int64(2*at+2)), set(back),
-				constant(int64(firstFunction+i)<<16 | int64(2*at+2)), {op.OpDrop, op.OpI32Const, 0, op.OpCall, byte(g), op.OpBrIf, byte(n - at)}}, nil)
+				constant(int64(firstFunction+i)<<16 | int64(2*at+2)), {op.OpDrop, op.OpI32Const, 0, op.OpCall, byte(g), op.OpBrIf}, op.AppendU32(nil, uint32(n-at))}, nil)
 		}
 		switch p.leaves {
 		case 1:
@@ -299,6 +299,12 @@ func TestStructureLeavesAlone(t *testing.T) {
 	if bytes.Equal(structured(body), body) {
 		t.Fatal("the function that the others are made from stays as it is")
 	}
+	long := func(n int) []byte { // a loop and as many pieces as it takes
+		return goFn(goFunction{pieces: append(append([]goPiece{}, simple.pieces[:2]...), make([]goPiece, n-2)...)})
+	}
+	if body := long(maxPieces); bytes.Equal(structured(body), body) {
+		t.Errorf("a function of %d pieces stays as it is", maxPieces)
+	}
 	called := goFunction{pieces: []goPiece{{calls: true}, {when: []goJump{{3, 1}}}, {leaves: 2}}}
 	for name, body := range map[string][]byte{
 		"PC_B is read":                            goFn(with(op.OpLocalGet, pcB, op.OpDrop)),
@@ -309,6 +315,7 @@ func TestStructureLeavesAlone(t *testing.T) {
 		"a branch to a piece that is not a jump":  goFn(with(op.OpI32Const, 0, op.OpBrIf, 0)),
 		"a call without where it returns to":      called.body(1, 1), // of another function
 		"a jump to a piece that there is not":     goFn(goFunction{pieces: []goPiece{{}, {when: []goJump{{3, 9}}}, {leaves: 2}}}),
+		"too many pieces":                         long(maxPieces + 1),
 		"no loop":                                 {0, op.OpBlock, op.TypeEmpty, op.OpEnd, op.OpI32Const, 0, op.OpEnd},
 		"no blocks":                               {0, op.OpI32Const, 0, op.OpEnd},
 		"code before the table":                   goFn(goFunction{prefix: []byte{op.OpI32Const, 0, op.OpIf, op.TypeEmpty, op.OpEnd}, pieces: simple.pieces}),
