@@ -99,7 +99,9 @@ func (d *Decoder) Instruction() Instruction {
 			d.Byte(what)
 		}
 	case op >= OpMemFirst && op <= OpMemLast:
-		d.U32(what) // alignment
+		if align := d.U32(what); align > 3 {
+			d.Fail(what, fmt.Errorf("alignment of 2^%d: not of WebAssembly 2.0 without SIMD", align))
+		}
 		in.Arg = int64(d.U32(what))
 	case op == OpMemorySize || op == OpMemoryGrow || op == OpRefNull:
 		d.Byte(what)

@@ -20,7 +20,10 @@ const maxCopy = 120
 func (f *function) findLoops() []loop {
 	// Each round but the last copies a piece or gives up a loop. Copies bring jumps,
 	// which may want further copies, without end where a function jumps wildly.
-	f.copies = 2 * len(f.pieces)
+	f.copies = 1000
+	for _, code := range f.pieces {
+		f.copies += 3 * len(code)
+	}
 	for {
 		if loops, done := f.tryLoops(); done {
 			return loops
@@ -31,12 +34,16 @@ func (f *function) findLoops() []loop {
 // tryLoops finds the loops, or changes something and reports false.
 func (f *function) tryLoops() ([]loop, bool) {
 	var loops []loop
+	jumps := f.spans()
 	for first, last := range f.lastJumpsBack() {
 		if last < 0 {
 			continue
 		}
 		possible := !slices.Contains(f.resumed[first+1:last+1], true)
-		n, i, entered := f.entrance(loop{first, last})
+		n, i, entered := 0, 0, slices.ContainsFunc(jumps[first+1:last+1], func(j span) bool { return j.first < first || j.last > last })
+		if entered && possible {
+			n, i, entered = f.entrance(loop{first, last})
+		}
 		if possible && entered {
 			into := int(f.pieces[n][i].Arg)
 			possible = endsAway(f.pieces[first]) && f.moveBegin(first) || f.bringCopy(n, i, first) || into == first+1 && f.moveBegin(first)
@@ -50,6 +57,31 @@ func (f *function) tryLoops() ([]loop, bool) {
 		loops = append(loops, loop{first, last})
 	}
 	return loops, true
+}
+
+// span is where a piece is jumped to from: the first and the last piece.
+type span struct{ first, last int }
+
+// spans returns the span of each piece; one that nobody jumps to is its own.
+func (f *function) spans() []span {
+	spans := make([]span, len(f.pieces))
+	for n := range spans {
+		spans[n] = span{len(f.pieces), -1}
+	}
+	for n, code := range f.pieces {
+		for _, in := range code {
+			if in.Op == opJump {
+				s := &spans[in.Arg]
+				s.first, s.last = min(s.first, n), max(s.last, n)
+			}
+		}
+	}
+	for n := range spans {
+		if spans[n].last < 0 {
+			spans[n] = span{n, n}
+		}
+	}
+	return spans
 }
 
 // lastJumpsBack returns for each piece the last one of the loop it begins, or -1.
@@ -104,7 +136,7 @@ func (f *function) bringCopy(n, i, first int) bool {
 	if !jumpsTo(f.pieces[target], first) {
 		return false
 	}
-	copied, ok := f.copyOf(target)
+	copied, ok := f.copyOf(target, 1)
 	if ok {
 		f.pieces[n] = slices.Concat(code[:i], copied, code[i+1:])
 	}
@@ -119,7 +151,15 @@ func (f *function) moveBegin(first int) bool {
 	if f.resumed[first] || jumpsTo(f.pieces[first], first) {
 		return false
 	}
-	copied, ok := f.copyOf(first)
+	sites := 0
+	for _, code := range f.pieces[first+1:] {
+		for _, in := range code {
+			if in.Op == opJump && int(in.Arg) == first {
+				sites++
+			}
+		}
+	}
+	copied, ok := f.copyOf(first, sites)
 	if !ok {
 		return false
 	}
@@ -136,12 +176,12 @@ func (f *function) moveBegin(first int) bool {
 
 // copyOf returns what piece n does and, if it does not jump away, a jump to the one
 // behind it.
-func (f *function) copyOf(n int) ([]wasmbin.Instruction, bool) {
+func (f *function) copyOf(n, sites int) ([]wasmbin.Instruction, bool) {
 	code := f.pieces[n]
-	if len(code) > maxCopy || f.copies == 0 {
+	if len(code) > maxCopy || f.copies < sites*(len(code)+1) {
 		return nil, false
 	}
-	f.copies--
+	f.copies -= sites * (len(code) + 1)
 	if endsAway(code) {
 		return code, true
 	}

@@ -55,7 +55,7 @@ type function struct {
 
 	resumed []bool // by piece: it is entered by the table
 	givenUp []bool // by piece: it is jumped back to by the table
-	copies  int    // how many pieces may still be copied
+	copies  int    // how many instructions copies may still add
 }
 
 // structure returns the body of own function number i with jumps instead of the
@@ -119,6 +119,11 @@ func (f *function) split(code []wasmbin.Instruction) bool {
 		}
 	}
 	f.tail = code[start:]
+	for _, in := range code[len(f.prefix) : len(f.prefix)+pieces+2] {
+		if (in.Op == wasmbin.OpBlock || in.Op == wasmbin.OpLoop) && in.Arg != wasmbin.TypeEmpty {
+			return false
+		}
+	}
 	return len(f.pieces) == pieces && f.tailIsGo()
 }
 
@@ -163,9 +168,12 @@ func (f *function) findResumed(code []wasmbin.Instruction, p *program, i uint32)
 		case in.Op == wasmbin.OpCall && uint32(in.Arg) == p.deferReturn:
 			return false
 		case in.Op == wasmbin.OpI64Const && in.Arg>>16 == int64(firstFunction+i):
-			if n, ok := f.piece(in.Arg & 0xffff); ok {
-				f.resumed[n] = true
+			pc := in.Arg & 0xffff
+			n, ok := f.piece(pc)
+			if !ok || pc >= int64(len(f.table)-1) {
+				return false // the default comes back: only assembly does that
 			}
+			f.resumed[n] = true
 		}
 	}
 	return true
@@ -208,11 +216,13 @@ func (f *function) findJumps() bool {
 				if !f.unwinds || in.Arg != inner+outer+1 {
 					return false
 				}
-				in.Op = map[byte]byte{wasmbin.OpBr: opUnwind, wasmbin.OpBrIf: opUnwindIf}[in.Op]
-			case wasmbin.OpCall, wasmbin.OpCallInd:
-				// At the outermost level, with or without a way to unwind, the next piece begins.
-				if left := len(code) - i; inner == 0 && left <= 2 && n+1 < len(f.pieces) && !f.resumed[n+1] {
+				// A call that may unwind ends its piece, and returns to the next one. Within an if
+				// are those of morestack and sigpanic.
+				if inner == 0 && (i+1 < len(code) || n+1 == len(f.pieces) || !f.resumed[n+1]) {
 					return false
+				}
+				if in.Op = opUnwindIf; code[i].Op == wasmbin.OpBr {
+					in.Op = opUnwind
 				}
 			}
 			out = append(out, in)

@@ -70,7 +70,7 @@ func (f *goFunction) body(i, g uint32) []byte {
 	for piece := range n {
 		b = op.AppendU32(op.AppendU32(b, uint32(piece)), uint32(piece))
 	}
-	b = append(op.AppendU32(b, uint32(n)), op.OpEnd) // the default jumps to $again for ever, as Go's does
+	b = append(op.AppendU32(b, uint32(n)), op.OpEnd)
 
 	for at, p := range f.pieces {
 		jump := func(to, inner int) {
@@ -88,7 +88,7 @@ func (f *goFunction) body(i, g uint32) []byte {
 		}
 		if p.calls {
 			b = bytes.Join([][]byte{b, {op.OpI32Const}, op.AppendI64(nil, int64(2*at+2)), set(back),
-				constant(int64(firstFunction+i)<<16 | int64(2*at+2)), {op.OpDrop, op.OpI32Const, 0, op.OpCall, byte(g), op.OpBrIf}, op.AppendU32(nil, uint32(n-at))}, nil)
+				constant(int64(firstFunction+i)<<16 | int64(2*at+2)), {op.OpDrop, op.OpI32Const, 0, op.OpCall, byte(g), op.OpGlobalGet, stack, op.OpDrop, op.OpBrIf}, op.AppendU32(nil, uint32(n-at))}, nil)
 		}
 		switch p.leaves {
 		case 1:
