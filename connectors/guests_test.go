@@ -1,10 +1,7 @@
 package connectors
 
 import (
-	"encoding/binary"
-	"fmt"
 	"io/fs"
-	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/rapidbyte-go/rapidbyte/hostfuncs/abi"
+	"github.com/rapidbyte-go/rapidbyte/wasmbin"
 )
 
 // sizeBudget is the largest size of each module in bytes. Load time follows size
@@ -81,64 +79,38 @@ func TestModules(t *testing.T) {
 // functions.
 func sections(t *testing.T, module []byte) (imports, exports []string, names bool) {
 	t.Helper()
-	defer func() {
-		if v := recover(); v != nil {
-			t.Fatalf("not a module: %v", v)
+	for s, err := range wasmbin.Sections(module) {
+		if err != nil {
+			t.Fatal(err)
 		}
-	}()
-	for id, b := range eachSection(module) {
-		text := func() string {
-			n := number(&b)
-			s := string(b[:n])
-			b = b[n:]
-			return s
-		}
-		switch id {
-		case 0:
+		const what = "section"
+		d := wasmbin.NewDecoder(module[:s.End], s.Body)
+		text := func() string { return string(d.Bytes(d.U32(what), what)) }
+		switch s.ID {
+		case wasmbin.SectionCustom:
 			names = names || text() == "name"
-		case 2: // import: module, name, kind, and for a function its type
-			for range number(&b) {
+		case wasmbin.SectionImport: // module, name, kind, and for a function its type
+			for range d.Count(what) {
 				i := text() + "." + text()
-				if b[0] != 0 {
-					panic(fmt.Sprintf("%s is not a function", i))
+				if d.Byte(what) != 0 {
+					t.Fatalf("%s is not a function", i)
 				}
-				b = b[1:]
-				number(&b)
+				d.U32(what)
 				imports = append(imports, i)
 			}
-		case 7: // export: name, kind, index
-			for range number(&b) {
+		case wasmbin.SectionExport: // name, kind, index
+			for range d.Count(what) {
 				exports = append(exports, text())
-				b = b[1:]
-				number(&b)
+				d.Byte(what)
+				d.U32(what)
 			}
+		}
+		if d.Err() != nil {
+			t.Fatal(d.Err())
 		}
 	}
 	slices.Sort(imports)
 	return imports, exports, names
-}
-
-// eachSection yields the id and the content of each section of a module that it
-// trusts to be whole.
-func eachSection(module []byte) iter.Seq2[byte, []byte] {
-	return func(yield func(byte, []byte) bool) {
-		for b := module[8:]; len(b) > 0; {
-			id := b[0]
-			b = b[1:]
-			size := number(&b)
-			if !yield(id, b[:size]) {
-				return
-			}
-			b = b[size:]
-		}
-	}
-}
-
-// number takes an unsigned LEB128 number from the front of b.
-func number(b *[]byte) uint64 {
-	v, n := binary.Uvarint(*b)
-	*b = (*b)[n:]
-	return v
 }
 
 // heavy are packages that no guest may reach, not even through another one.

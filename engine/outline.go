@@ -9,15 +9,17 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
-	"math"
 	"os"
 	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tetratelabs/wazero"
+
+	"github.com/rapidbyte-go/rapidbyte/wasmbin"
 )
 
 // wazero finds machine code by a hash of the wasm it is given, and validates
@@ -41,85 +43,26 @@ import (
 // Whoever can write in the folder can run code in this process, as ever: see
 // cacheFolder.
 
-// header begins a module; codeSection is the id of the one with the bodies.
-const (
-	header      = "\x00asm\x01\x00\x00\x00"
-	codeSection = 10
-)
-
 // body is the smallest function of any type: its size, no locals, unreachable, end.
 const body = "\x03\x00\x00\x0b"
 
-var (
-	errNotWasm     = errors.New("not a WebAssembly module")
-	errNoFunctions = errors.New("no functions")
-)
-
 // outline returns wasm with the smallest body in place of each function's.
-// https://www.w3.org/TR/wasm-core-2/#modules%E2%91%A0%E2%93%AA (5.5, Modules).
 func outline(wasm []byte) ([]byte, error) {
-	if len(wasm) < len(header) || string(wasm[:len(header)]) != header {
-		return nil, errNotWasm
-	}
-	for rest := wasm[len(header):]; len(rest) > 0; {
-		id, start := rest[0], len(wasm)-len(rest)
-		section, after, err := sized(rest[1:])
+	functions := uint32(0)
+	for _, err := range wasmbin.Functions(wasm) {
 		if err != nil {
 			return nil, err
 		}
-		rest = after
-		if id != codeSection {
-			continue
-		}
-		count, bodies, err := number(section)
-		if err != nil {
-			return nil, err
-		}
-		if count == 0 {
-			return nil, errNoFunctions
-		}
-		for range count { // ends with an error at the end of bodies at the latest
-			if _, bodies, err = sized(bodies); err != nil {
-				return nil, err
-			}
-		}
-		if len(bodies) > 0 {
-			return nil, errNotWasm
-		}
-
-		n := binary.AppendUvarint(nil, uint64(count))
-		size := len(n) + count*len(body)
-		short := make([]byte, 0, start+1+binary.MaxVarintLen32+size+len(rest))
-		short = append(append(short, wasm[:start]...), codeSection)
-		short = append(binary.AppendUvarint(short, uint64(size)), n...)
-		for range count {
-			short = append(short, body...)
-		}
-		return append(short, rest...), nil
+		functions++
 	}
-	return nil, errNoFunctions
-}
-
-// number reads an unsigned number in LEB128, of 31 bits so that it fits an int
-// everywhere: nothing here can be larger.
-func number(b []byte) (n int, rest []byte, err error) {
-	u, size := binary.Uvarint(b)
-	if size <= 0 || u > math.MaxInt32 {
-		return 0, nil, errNotWasm
+	for s := range wasmbin.Sections(wasm) { // which Functions has read
+		if s.ID == wasmbin.SectionCode && functions > 0 {
+			code := append(wasmbin.AppendU32(nil, functions), strings.Repeat(body, int(functions))...)
+			short := wasmbin.AppendSection(slices.Clip(wasm[:s.Start]), s.ID, code)
+			return append(short, wasm[s.End:]...), nil
+		}
 	}
-	return int(u), b[size:], nil
-}
-
-// sized reads bytes with their number before them.
-func sized(b []byte) (inside, rest []byte, err error) {
-	n, rest, err := number(b)
-	if err != nil {
-		return nil, nil, err
-	}
-	if n > len(rest) {
-		return nil, nil, errNotWasm
-	}
-	return rest[:n], rest[n:], nil
+	return nil, errors.New("no functions")
 }
 
 // machineCode returns the files of machine code in a cache folder, which is for
@@ -167,7 +110,7 @@ func readOutline(dir string) ([]byte, error) {
 	}
 	n := len(b) - crc32.Size
 	if n < 0 || binary.LittleEndian.Uint32(b[n:]) != crc32.Checksum(b[:n], castagnoli) {
-		return nil, errNotWasm
+		return nil, fmt.Errorf("%s: damaged", outlineFile)
 	}
 	return b[:n], nil
 }

@@ -20,7 +20,11 @@ const Header = "\x00asm\x01\x00\x00\x00"
 // The sections of a module, by id.
 const (
 	SectionCustom    = 0
+	SectionType      = 1
 	SectionImport    = 2
+	SectionFunction  = 3
+	SectionTable     = 4
+	SectionMemory    = 5
 	SectionGlobal    = 6
 	SectionExport    = 7
 	SectionElement   = 9
@@ -223,14 +227,16 @@ func FunctionNames(module []byte) map[uint32]string {
 	return names
 }
 
-// ImportedFunctions returns how many functions a module imports, which are
-// numbered before its own, and how many globals. It is for modules whose import
-// section is whole.
-func ImportedFunctions(module []byte) (functions, globals uint32, err error) {
+// Imports is how many things of each kind a module imports. They are numbered
+// before its own.
+type Imports struct{ Functions, Tables, Memories, Globals, Tags uint32 }
+
+// ReadImports returns what a module imports. It knows all kinds of WebAssembly 3.0.
+func ReadImports(module []byte) (n Imports, err error) {
 	const what = "import section"
 	for s, err := range Sections(module) {
 		if err != nil {
-			return 0, 0, err
+			return Imports{}, err
 		}
 		if s.ID != SectionImport {
 			continue
@@ -242,33 +248,109 @@ func ImportedFunctions(module []byte) (functions, globals uint32, err error) {
 			switch kind := d.Byte(what); {
 			case d.err != nil:
 			case kind == 0:
-				functions++
-				d.U32(what)
-			case kind == 1: // a table
-				d.Byte(what)
+				n.Functions++
+				d.U32(what) // its type
+			case kind == 1:
+				n.Tables++
+				d.valueType(what)
 				d.limits(what)
-			case kind == 2: // a memory
+			case kind == 2:
+				n.Memories++
 				d.limits(what)
 			case kind == 3:
-				globals++
-				d.Bytes(2, what)
+				n.Globals++
+				d.valueType(what)
+				d.Byte(what) // whether it can be set
+			case kind == 4:
+				n.Tags++
+				d.Byte(what)
+				d.U32(what) // its type
 			default:
 				d.Fail(what, fmt.Errorf("import of unknown kind %d", kind))
 			}
 		}
 		if d.err != nil {
-			return 0, 0, d.err
+			return Imports{}, d.err
 		}
 	}
-	return functions, globals, nil
+	return n, nil
 }
 
+// valueType skips a type of values.
+func (d *Decoder) valueType(what string) {
+	const reference, nullReference = 0x64, 0x63 // to a type that follows
+	if b := d.Byte(what); b == reference || b == nullReference {
+		d.I64(what)
+	}
+}
+
+// limits skips how many elements or pages something has: at least and, with the
+// first flag, at most.
 func (d *Decoder) limits(what string) {
 	flags := d.Byte(what)
-	d.U32(what)
-	if flags&1 != 0 {
-		d.U32(what)
+	numbers := 1 + int(flags&1)
+	for range numbers {
+		_, n := d.leb(what, 10) // with another flag they have 64 bits
+		d.at += n
 	}
+}
+
+// A Function is the body of one of a module's own functions: where it lies,
+// without its size.
+type Function struct {
+	Index      uint32 // with those that are imported
+	Start, End int
+}
+
+// Functions yields a module's own functions in order. The error of the last is what
+// is wrong with the module, if anything is.
+func Functions(module []byte) iter.Seq2[Function, error] {
+	const what = "code section"
+	return func(yield func(Function, error) bool) {
+		imports, err := ReadImports(module)
+		if err != nil {
+			yield(Function{}, err)
+			return
+		}
+		for s := range Sections(module) { // which ReadImports has read
+			if s.ID != SectionCode {
+				continue
+			}
+			d := NewDecoder(module[:s.End], s.Body)
+			f := Function{Index: imports.Functions}
+			for range d.Count(what) {
+				size := d.U32(what)
+				f.Start = d.at
+				d.Bytes(size, what)
+				f.End = d.at
+				if d.err != nil {
+					break
+				}
+				if !yield(f, nil) {
+					return
+				}
+				f.Index++
+			}
+			if left := d.Left(); left > 0 {
+				d.Fail(what, fmt.Errorf("%d bytes behind the last function", left))
+			}
+			if d.err != nil {
+				yield(Function{}, d.err)
+				return
+			}
+		}
+	}
+}
+
+// Locals reads the declarations a function's body begins with, and returns how many
+// locals there are besides the parameters.
+func (d *Decoder) Locals() (n uint32) {
+	const what = "locals"
+	for range d.Count(what) {
+		n += d.U32(what)
+		d.Byte(what) // their type
+	}
+	return n
 }
 
 // AppendU32 appends v in unsigned LEB128.

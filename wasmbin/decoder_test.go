@@ -301,43 +301,52 @@ func TestFunctionNames(t *testing.T) {
 	}
 }
 
-func TestImportedFunctions(t *testing.T) {
+func TestReadImports(t *testing.T) {
 	const (
-		function = "\x01m\x01f\x00\x80\x01"
-		table    = "\x01m\x01t\x01\x70\x00\x01"
-		maxTable = "\x01m\x01t\x01\x70\x01\x01\x80\x01"
-		memory   = "\x01m\x00\x02\x00\x80\x02"
-		maxMem   = "\x00\x01m\x02\x01\x01\x7f"
-		shared   = "\x01m\x01m\x02\x03\x01\x7f"
-		global   = "\x01m\x01g\x03\x7f\x01"
+		function  = "\x01m\x01f\x00\x80\x01"
+		table     = "\x01m\x01t\x01\x70\x00\x01"
+		maxTable  = "\x01m\x01t\x01\x70\x01\x01\x80\x01"
+		refTable  = "\x01m\x01t\x01\x63\x80\x01\x00\x01"
+		memory    = "\x01m\x00\x02\x00\x80\x02"
+		maxMem    = "\x00\x01m\x02\x01\x01\x7f"
+		shared    = "\x01m\x01m\x02\x03\x01\x7f"
+		memory64  = "\x01m\x01m\x02\x05\x01\x80\x80\x80\x80\x80\x80\x01"
+		global    = "\x01m\x01g\x03\x7f\x01"
+		reference = "\x01m\x01g\x03\x64\x70\x00"
+		tag       = "\x01m\x01e\x04\x00\x80\x01"
 	)
 	for _, tt := range []struct {
-		name, module       string
-		functions, globals uint32
-		err                string
+		name, module string
+		want         Imports
+		err          string
 	}{
-		{"no sections", Header, 0, 0, ""},
-		{"no imports", Header + section(2, "\x00") + section(3, "\x01\x00"), 0, 0, ""},
-		{"a function", Header + section(1, "\x00") + section(2, "\x01"+function), 1, 0, ""},
-		{"a table", Header + section(2, "\x02"+table+function), 1, 0, ""},
-		{"a table with a maximum", Header + section(2, "\x02"+maxTable+function), 1, 0, ""},
-		{"a memory", Header + section(2, "\x02"+memory+function), 1, 0, ""},
-		{"a memory with a maximum", Header + section(2, "\x02"+maxMem+function), 1, 0, ""},
-		{"a shared memory", Header + section(2, "\x02"+shared+function), 1, 0, ""},
-		{"a global", Header + section(2, "\x02"+global+function), 1, 1, ""},
-		{"all", Header + section(2, "\x08"+global+function+table+function+memory+global+function+maxMem), 3, 2, ""},
-		{"not in another section", Header + section(4, "\x01"+function), 0, 0, ""},
-		{"no module", "hello", 0, 0, "byte 0: it does not begin with"},
-		{"a damaged section", Header + section(2, "\x01"+function) + "\x03\x01", 0, 0, "byte 20: section: unexpected EOF"},
-		{"an empty section", Header + section(2, ""), 0, 0, "byte 10: import section: unexpected EOF"},
-		{"too many", Header + section(2, "\x02"+function) + section(3, "\x00"), 0, 0, "byte 18: import section: unexpected EOF"},
-		{"more than bytes", Header + section(2, "\x09"+function), 0, 0, "byte 11: import section: unexpected EOF"},
-		{"a tag", Header + section(2, "\x01\x01m\x01t\x04\x00\x00"), 0, 0, "import section: import of unknown kind 4"},
+		{"no sections", Header, Imports{}, ""},
+		{"no imports", Header + section(2, "\x00") + section(3, "\x01\x00"), Imports{}, ""},
+		{"a function", Header + section(1, "\x00") + section(2, "\x01"+function), Imports{Functions: 1}, ""},
+		{"a table", Header + section(2, "\x02"+table+function), Imports{Functions: 1, Tables: 1}, ""},
+		{"a table with a maximum", Header + section(2, "\x02"+maxTable+function), Imports{Functions: 1, Tables: 1}, ""},
+		{"a table of references to a type", Header + section(2, "\x02"+refTable+function), Imports{Functions: 1, Tables: 1}, ""},
+		{"a memory", Header + section(2, "\x02"+memory+function), Imports{Functions: 1, Memories: 1}, ""},
+		{"a memory with a maximum", Header + section(2, "\x02"+maxMem+function), Imports{Functions: 1, Memories: 1}, ""},
+		{"a shared memory", Header + section(2, "\x02"+shared+function), Imports{Functions: 1, Memories: 1}, ""},
+		{"a memory of 64 bits", Header + section(2, "\x02"+memory64+function), Imports{Functions: 1, Memories: 1}, ""},
+		{"a global", Header + section(2, "\x02"+global+function), Imports{Functions: 1, Globals: 1}, ""},
+		{"a global that is a reference", Header + section(2, "\x02"+reference+function), Imports{Functions: 1, Globals: 1}, ""},
+		{"a tag", Header + section(2, "\x02"+tag+function), Imports{Functions: 1, Tags: 1}, ""},
+		{"all", Header + section(2, "\x09"+global+function+table+function+memory+global+function+maxMem+tag),
+			Imports{Functions: 3, Tables: 1, Memories: 2, Globals: 2, Tags: 1}, ""},
+		{"not in another section", Header + section(4, "\x01"+function), Imports{}, ""},
+		{"no module", "hello", Imports{}, "byte 0: it does not begin with"},
+		{"a damaged section", Header + section(2, "\x01"+function) + "\x03\x01", Imports{}, "byte 20: section: unexpected EOF"},
+		{"an empty section", Header + section(2, ""), Imports{}, "byte 10: import section: unexpected EOF"},
+		{"too many", Header + section(2, "\x02"+function) + section(3, "\x00"), Imports{}, "byte 18: import section: unexpected EOF"},
+		{"more than bytes", Header + section(2, "\x09"+function), Imports{}, "byte 11: import section: unexpected EOF"},
+		{"what nobody knows", Header + section(2, "\x01\x01m\x01t\x05\x00\x00"), Imports{}, "import section: import of unknown kind 5"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			functions, globals, err := ImportedFunctions([]byte(tt.module))
-			if functions != tt.functions || globals != tt.globals {
-				t.Errorf("got %d and %d, want %d and %d", functions, globals, tt.functions, tt.globals)
+			got, err := ReadImports([]byte(tt.module))
+			if got != tt.want {
+				t.Errorf("got %+v, want %+v", got, tt.want)
 			}
 			if tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
 				t.Errorf("error %v, want %q", err, tt.err)
@@ -345,11 +354,82 @@ func TestImportedFunctions(t *testing.T) {
 		})
 	}
 
-	const all = "\x07" + function + table + maxTable + memory + maxMem + shared + global
+	const all = "\x0b" + function + table + maxTable + refTable + memory + maxMem + shared + memory64 + global + reference + tag
+	if got, err := ReadImports([]byte(Header + section(2, all))); err != nil || got != (Imports{1, 3, 4, 2, 1}) {
+		t.Errorf("all: %+v, %v", got, err)
+	}
 	for n := range len(all) {
-		if _, _, err := ImportedFunctions([]byte(Header + section(2, all[:n]))); !errors.Is(err, io.ErrUnexpectedEOF) {
+		if _, err := ReadImports([]byte(Header + section(2, all[:n]))); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("cut off after %q: error %v, want %v", all[:n], err, io.ErrUnexpectedEOF)
 		}
+	}
+}
+
+func TestFunctions(t *testing.T) {
+	imported := section(2, "\x01\x01m\x01f\x00\x00")
+	for _, tt := range []struct {
+		name, module string
+		want         []string // bodies
+		first        uint32
+		err          string
+	}{
+		{"no sections", Header, nil, 0, ""},
+		{"none", Header + section(10, "\x00"), nil, 0, ""},
+		{"two", Header + section(10, "\x02\x01a\x02bc"), []string{"a", "bc"}, 0, ""},
+		{"behind an imported one", Header + imported + section(10, "\x02\x01a\x00"), []string{"a", ""}, 1, ""},
+		{"beside other sections", Header + section(3, "\x01\x00") + section(10, "\x01\x01a") + section(11, "\x00"), []string{"a"}, 0, ""},
+		{"a size of two bytes", Header + section(10, "\x01\x81\x00a"), []string{"a"}, 0, ""},
+		{"no module", "hello", nil, 0, "byte 0: it does not begin with the magic number and version 1"},
+		{"a damaged section", Header + section(10, "\x01\x01a") + "\x0b\x01", nil, 0, "byte 15: section: unexpected EOF"},
+		{"damaged imports", Header + section(2, "\x01"), nil, 0, "byte 11: import section: unexpected EOF"},
+		{"too many", Header + section(10, "\x09\x01a"), nil, 0, "byte 11: code section: unexpected EOF"},
+		{"one too few", Header + section(10, "\x02\x02ab") + section(11, "\x00"), []string{"ab"}, 0, "byte 14: code section: unexpected EOF"},
+		{"a body beyond the section", Header + section(10, "\x01\x02a") + section(11, "\x00"), nil, 0, "byte 12: code section: unexpected EOF"},
+		{"more behind them", Header + section(10, "\x01\x01abc"), []string{"a"}, 0, "byte 13: code section: 2 bytes behind the last function"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []string
+			var last error
+			for f, err := range Functions([]byte(tt.module)) {
+				if last != nil {
+					t.Error("it goes on behind an error")
+				}
+				if last = err; err != nil {
+					continue
+				}
+				if want := tt.first + uint32(len(got)); f.Index != want {
+					t.Errorf("function %d has index %d, want %d", len(got), f.Index, want)
+				}
+				got = append(got, tt.module[f.Start:f.End])
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			if tt.err == "" && last != nil || tt.err != "" && (last == nil || last.Error() != tt.err) {
+				t.Errorf("error %v, want %q", last, tt.err)
+			}
+		})
+	}
+	n := 0
+	for range Functions([]byte(Header + section(10, "\x02\x01a\x02bc"))) {
+		n++
+		break
+	}
+	if n != 1 {
+		t.Errorf("left after the first it yields %d functions", n)
+	}
+}
+
+func TestLocals(t *testing.T) {
+	for in, want := range map[string]uint32{"\x00": 0, "\x01\x03\x7e": 3, "\x02\x80\x01\x7f\x02\x7e": 130} {
+		d := NewDecoder([]byte(in+"\x0b"), 0)
+		if n := d.Locals(); n != want || d.Left() != 1 || d.Err() != nil {
+			t.Errorf("%q: %d locals, %d bytes left, error %v, want %d and 1", in, n, d.Left(), d.Err(), want)
+		}
+	}
+	d := NewDecoder([]byte("\x01\x03"), 0)
+	if d.Locals(); !errors.Is(d.Err(), io.ErrUnexpectedEOF) {
+		t.Errorf("cut off: error %v", d.Err())
 	}
 }
 

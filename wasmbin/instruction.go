@@ -48,11 +48,12 @@ const (
 )
 
 // TypeI32 and TypeI64 are the types of numbers, TypeEmpty that of a block without
-// results.
+// results. TypeFunction begins the type of a function.
 const (
-	TypeI32   = 0x7f
-	TypeI64   = 0x7e
-	TypeEmpty = 0x40
+	TypeI32      = 0x7f
+	TypeI64      = 0x7e
+	TypeEmpty    = 0x40
+	TypeFunction = 0x60
 
 	typeIndex = 0x100
 )

@@ -1,7 +1,6 @@
 package profile
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/rapidbyte-go/rapidbyte/bench/profile/flame"
+	"github.com/rapidbyte-go/rapidbyte/wasmbin"
 )
 
 // PerfMapTag is the build tag with which wazero tells perf where the functions of guests lie. It writes that when it compiles
@@ -100,29 +100,16 @@ func goName(name string) string {
 
 var method = regexp.MustCompile(`\.__(\w+?)_\.`)
 
-var errModule = errors.New("not a WebAssembly module, or a damaged one")
-
-// functions returns how many functions a module has of its own: the length of its section of code.
-func functions(wasm []byte) (int, error) {
-	const headSize, codeSection = 8, 10
-	if len(wasm) < headSize || string(wasm[:4]) != "\x00asm" {
-		return 0, errModule
-	}
-	for rest := wasm[headSize:]; len(rest) > 0; {
-		id := rest[0]
-		size, n := binary.Uvarint(rest[1:])
-		if n <= 0 || size > uint64(len(rest)-1-n) {
-			return 0, errModule
+// functions returns how many functions a module has of its own.
+func functions(wasm []byte) (n int, err error) {
+	for _, err := range wasmbin.Functions(wasm) {
+		if err != nil {
+			return 0, err
 		}
-		body := rest[1+n:][:size]
-		if id == codeSection {
-			count, n := binary.Uvarint(body)
-			if n <= 0 || count == 0 || count > size {
-				return 0, errModule
-			}
-			return int(count), nil
-		}
-		rest = rest[1+n+int(size):]
+		n++
 	}
-	return 0, errModule
+	if n == 0 {
+		return 0, errors.New("a module without functions")
+	}
+	return n, nil
 }

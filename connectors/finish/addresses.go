@@ -23,8 +23,9 @@ import (
 //	local.get T   i64.load offset=8
 //
 // An access outside memory ends the guest a little earlier than it would have been
-// ended. Nothing can tell: from the first of the accesses to the last of those that
-// the load stands for, there is no branch and no call.
+// ended. Nothing in the guest can tell: from the first of the accesses to the last of
+// those that the load stands for, there is no branch and no call. A host that reads
+// the memory of a guest that was ended may find stores missing.
 
 // address is a local that is cut, from a cut to when the local may have another
 // value.

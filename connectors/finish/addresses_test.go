@@ -69,6 +69,8 @@ func TestShareAddresses(t *testing.T) {
 			[][]byte{{op.OpBlock, op.TypeEmpty}, cut(localX), keep, load(i64Load, 0), local(op.OpLocalGet, 0), {op.OpBrIf, 0}, kept, load(i64Load, 64), {op.OpEnd}}},
 		{"behind a call", [][]byte{cut(localX), load(i64Load, 0), {op.OpI32Const, 0, op.OpCall, 1, op.OpDrop}, cut(localX), load(i64Load, 64)},
 			[][]byte{cut(localX), keep, load(i64Load, 0), {op.OpI32Const, 0, op.OpCall, 1, op.OpDrop}, kept, load(i64Load, 64)}},
+		{"a store whose address is from before a call", [][]byte{cut(localX), {op.OpI32Const, 0, op.OpCall, called, op.OpStoreFirst, 0, 8}, cut(localX), load(i64Load, 0)},
+			[][]byte{cut(localX), keep, {op.OpI32Const, 0, op.OpCall, called, op.OpStoreFirst, 0, 8}, kept, load(i64Load, 0)}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			in := threeLocals(tt.in...)

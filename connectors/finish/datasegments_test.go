@@ -12,11 +12,9 @@ import (
 	"github.com/rapidbyte-go/rapidbyte/wasmbin"
 )
 
-// header and the functions below write modules, such as need not be valid.
-const header = "\x00asm\x01\x00\x00\x00"
-
+// section and the functions below write modules, such as need not be valid.
 func section(id byte, body string) string {
-	return string(binary.AppendUvarint([]byte{id}, uint64(len(body)))) + body
+	return string(wasmbin.AppendSection(nil, id, []byte(body)))
 }
 
 // segmentsOf is a data section of n segments.
@@ -73,11 +71,11 @@ func TestMergeData(t *testing.T) {
 		{"offset that is calculated", segmentsOf(3, at(10, "a"), at(12, "b"), "\x00\x41\x07\x41\x07\x6a\x0b\x01c"), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			in := []byte(header + tt.in)
+			in := []byte(wasmbin.Header + tt.in)
 			before := slices.Clone(in)
 			want := in
 			if tt.want != "" {
-				want = []byte(header + tt.want)
+				want = []byte(wasmbin.Header + tt.want)
 			}
 			out, err := Guest(in)
 			if err != nil || !bytes.Equal(out, want) {
@@ -95,19 +93,19 @@ func TestMergeDataErrors(t *testing.T) {
 	for _, tt := range []struct{ name, module, want string }{
 		{"empty", "", "byte 0: it does not begin with"},
 		{"version", "\x00asm\x02\x00\x00\x00", "byte 0: it does not begin with"},
-		{"no size", header + "\x0b", "byte 9: size of a section: unexpected EOF"},
-		{"half a size", header + "\x0b\x80", "byte 9: size of a section: unexpected EOF"},
-		{"large size", header + "\x0b" + large, "byte 9: size of a section: a number of more than 32 bits"},
-		{"long size", header + "\x0b\x80\x80\x80\x80\x80\x00", "byte 9: size of a section: a number of more than 32 bits"},
-		{"cut", header + "\x0b\x05\x01", "byte 10: section: unexpected EOF"},
-		{"too many segments", header + "\x0b\x01\x01" + memory, "byte 11: data section: unexpected EOF"},
-		{"content beyond the section", header + section(11, "\x01\x00\x41\x00\x0b\x02a") + memory, "byte 16: data section: unexpected EOF"},
-		{"offset beyond the section", header + section(11, "\x01\x00\x41") + memory, "byte 13: data section: unexpected EOF"},
-		{"large offset", header + section(11, "\x01\x00\x41\x80\x80\x80\x80\x08\x0b\x00"), "byte 13: data section: a number of more than 32 bits"},
-		{"large negative offset", header + section(11, "\x01\x00\x41\xff\xff\xff\xff\x77\x0b\x00"), "byte 13: data section: a number of more than 32 bits"},
-		{"behind the last", header + section(11, "\x00\x00"), "byte 11: data section: 1 bytes behind the last segment"},
-		{"two", header + segmentsOf(0) + segmentsOf(0), "byte 11: a second data section"},
-		{"imports", header + section(2, "\x01\x05m"), "byte 12: import section: unexpected EOF"},
+		{"no size", wasmbin.Header + "\x0b", "byte 9: size of a section: unexpected EOF"},
+		{"half a size", wasmbin.Header + "\x0b\x80", "byte 9: size of a section: unexpected EOF"},
+		{"large size", wasmbin.Header + "\x0b" + large, "byte 9: size of a section: a number of more than 32 bits"},
+		{"long size", wasmbin.Header + "\x0b\x80\x80\x80\x80\x80\x00", "byte 9: size of a section: a number of more than 32 bits"},
+		{"cut", wasmbin.Header + "\x0b\x05\x01", "byte 10: section: unexpected EOF"},
+		{"too many segments", wasmbin.Header + "\x0b\x01\x01" + memory, "byte 11: data section: unexpected EOF"},
+		{"content beyond the section", wasmbin.Header + section(11, "\x01\x00\x41\x00\x0b\x02a") + memory, "byte 16: data section: unexpected EOF"},
+		{"offset beyond the section", wasmbin.Header + section(11, "\x01\x00\x41") + memory, "byte 13: data section: unexpected EOF"},
+		{"large offset", wasmbin.Header + section(11, "\x01\x00\x41\x80\x80\x80\x80\x08\x0b\x00"), "byte 13: data section: a number of more than 32 bits"},
+		{"large negative offset", wasmbin.Header + section(11, "\x01\x00\x41\xff\xff\xff\xff\x77\x0b\x00"), "byte 13: data section: a number of more than 32 bits"},
+		{"behind the last", wasmbin.Header + section(11, "\x00\x00"), "byte 11: data section: 1 bytes behind the last segment"},
+		{"two", wasmbin.Header + segmentsOf(0) + segmentsOf(0), "byte 11: a second data section"},
+		{"imports", wasmbin.Header + section(2, "\x01\x05m"), "byte 12: import section: unexpected EOF"},
 	} {
 		out, err := Guest([]byte(tt.module))
 		if out != nil || err == nil || !strings.Contains(err.Error(), "finish: module is not valid: "+tt.want) {
@@ -164,8 +162,8 @@ func image(t *testing.T, module []byte) (memory map[uint64]byte, length uint64) 
 
 // withoutData returns everything before and behind the data section.
 func withoutData(module []byte) []byte {
-	out := slices.Clone(module[:len(header)])
-	for b := module[len(header):]; len(b) > 0; {
+	out := slices.Clone(module[:len(wasmbin.Header)])
+	for b := module[len(wasmbin.Header):]; len(b) > 0; {
 		size, n := binary.Uvarint(b[1:])
 		end := 1 + n + int(size)
 		if b[0] != 11 {
@@ -184,7 +182,7 @@ func FuzzMergeData(f *testing.F) {
 		section(11, "\x02\x00\x41\x40\x0b\x01a\x00\x41\x42\x0b\x01b"), section(11, "\xff\xff\xff\xff\x0f"),
 		section(11, "\x02\x00\x41\x14\x0b\x80\x00\x80\x80\x80\x00\x41\x2a\x0b\x010"), // kinds and lengths in a long form
 	} {
-		f.Add([]byte(header + body))
+		f.Add([]byte(wasmbin.Header + body))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		before := slices.Clone(in)

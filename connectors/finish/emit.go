@@ -181,9 +181,6 @@ func (e *emitter) emitPiece(n int) {
 		case opJump:
 			e.jump(n, in, wasmbin.OpBr, inner)
 			continue
-		case opUnwind:
-			e.branch(wasmbin.OpBr, label{kind: unwind}, inner)
-			continue
 		case opUnwindIf:
 			e.branch(wasmbin.OpBrIf, label{kind: unwind}, inner)
 			continue

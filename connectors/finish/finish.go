@@ -6,8 +6,9 @@
 //     which it is sent there (pieces.go, loops.go, emit.go).
 //  3. An address that is used several times is cut to 32 bits once (addresses.go).
 //
-// What is not recognized stays as it is: all three are of no use with modules that
-// another compiler wrote, and do no harm.
+// What is not recognized stays as it is: a module that another compiler wrote keeps
+// its jumps. It may get the other two, so custom sections that hold positions in the
+// code, those of DWARF, are wrong then. Go's linker writes none.
 package finish
 
 import (
@@ -19,7 +20,7 @@ import (
 
 // Version names what [Guest] makes of a module. It is part of the key of every
 // cache of finished modules: raise it when the same input comes out differently.
-const Version = "3"
+const Version = "4"
 
 // Guest returns a module that does what the given one does. The input is not
 // changed, but the result may be the input itself. An error says what is wrong
@@ -42,19 +43,13 @@ func finishCode(module []byte) ([]byte, error) {
 	if err != nil || code.End == 0 {
 		return module, err
 	}
-	d := wasmbin.NewDecoder(module[:code.End], code.Body)
-	const what = "code section"
-	n := d.Count(what)
-	if int(n) != len(p.params) {
-		d.Fail(what, fmt.Errorf("%d functions, %d were declared", n, len(p.params)))
-	}
-	content := wasmbin.AppendU32(nil, n)
+	content := wasmbin.AppendU32(nil, uint32(len(p.params)))
 	changed := false
-	for i := range n {
-		body := d.Bytes(d.U32(what), what)
-		if d.Err() != nil {
-			return module, d.Err()
+	for f, err := range wasmbin.Functions(module) {
+		if err != nil {
+			return nil, err
 		}
+		body, i := module[f.Start:f.End], f.Index-p.imported
 		finished := body
 		if p.isGo {
 			finished = structure(finished, &p, i)
@@ -65,9 +60,9 @@ func finishCode(module []byte) ([]byte, error) {
 		content = append(content, finished...)
 	}
 	if !changed {
-		return module, d.Err()
+		return module, nil
 	}
 	out := slices.Clone(module[:code.Start])
 	out = wasmbin.AppendSection(out, wasmbin.SectionCode, content)
-	return append(out, module[code.End:]...), d.Err()
+	return append(out, module[code.End:]...), nil
 }

@@ -3,7 +3,6 @@ package finish
 import (
 	"bytes"
 	"context"
-	"slices"
 	"strings"
 	"testing"
 
@@ -12,28 +11,23 @@ import (
 	op "github.com/rapidbyte-go/rapidbyte/wasmbin"
 )
 
-// goModule is a module as Go's linker writes it, of one function and the callee.
+// goModule is a module as Go's linker writes it.
 func goModule(body []byte) []byte {
-	const elements = "\x01\x00\x41\x80\x20\x0b\x02\x00\x01" // functions 0 and 1 from 4096 on
-	const names = "\x04name\x01\x16\x01\x01\x13" + deferReturnName
-	var out []byte
-	module := moduleOf(body)
-	for s, err := range op.Sections(module) {
-		if err != nil {
-			panic(err)
-		}
-		if s.ID == op.SectionCode {
-			out = op.AppendSection(out, op.SectionElement, []byte(elements))
-		}
-		out = append(out, module[s.Start:s.End]...)
+	names := []byte{2} // how many
+	for _, f := range []struct {
+		index byte
+		name  string
+	}{{panicking, sigPanicName}, {deferring, deferReturnName}} {
+		names = append(append(names, f.index, byte(len(f.name))), f.name...)
 	}
-	return op.AppendSection(slices.Concat([]byte(op.Header), out), op.SectionCustom, []byte(names))
+	section := append([]byte("\x04name\x01"), byte(len(names)))
+	return op.AppendSection(moduleOf(body), op.SectionCustom, append(section, names...))
 }
 
 // Only what is known to be Go's gets other jumps.
 func TestGuest(t *testing.T) {
 	f := goFunction{pieces: []goPiece{{}, {when: []goJump{{3, 1}}}, {leaves: 2}}}
-	module := goModule(f.body(0, 1))
+	module := goModule(f.body(0))
 	replace := func(old, new string) []byte {
 		t.Helper()
 		if bytes.Count(module, []byte(old)) != 1 {
@@ -47,9 +41,10 @@ func TestGuest(t *testing.T) {
 		changed bool
 	}{
 		{"as it is", module, true},
-		{"functions elsewhere in the table", replace("\x41\x80\x20\x0b", "\x41\x81\x20\x0b"), false},
-		{"functions in another order", replace("\x0b\x02\x00\x01", "\x0b\x02\x01\x00"), false},
+		{"functions elsewhere in the table", replace("\x41\x80\x20\x0b", "\x41\xff\x1f\x0b"), false},
+		{"functions in another order", replace("\x0b\x03\x00\x01\x02", "\x0b\x03\x01\x00\x02"), false},
 		{"without deferred calls", replace(deferReturnName, strings.Replace(deferReturnName, "d", "D", 1)), false},
+		{"without nil pointers", replace(sigPanicName, strings.Replace(sigPanicName, "s", "S", 1)), false},
 		{"without names", module[:bytes.Index(module, []byte("\x04name"))-2], false},
 	} {
 		before := bytes.Clone(tt.module)
@@ -68,8 +63,8 @@ func TestGuest(t *testing.T) {
 
 func TestGuestErrors(t *testing.T) {
 	f := goFunction{pieces: []goPiece{{leaves: 2}}}
-	module := goModule(f.body(0, 1))
-	code := bytes.Index(module, f.body(0, 1))
+	module := goModule(f.body(0))
+	code := bytes.Index(module, f.body(0))
 	with := func(at int, b byte) []byte {
 		m := bytes.Clone(module)
 		m[at] = b
@@ -79,8 +74,8 @@ func TestGuestErrors(t *testing.T) {
 		name, want string
 		module     []byte
 	}{
-		{"fewer functions than declared", "code section: 1 functions, 2 were declared", with(code-2, 1)},
-		{"more functions than there is room for", "code section: unexpected EOF", with(code-2, 0x7f)},
+		{"fewer functions than declared", "code section: 1 functions, 3 were declared", with(code-2, 1)},
+		{"more functions than declared", "code section: 127 functions, 3 were declared", with(code-2, 0x7f)},
 		{"a function longer than the section", "code section: unexpected EOF", with(code-1, 0x7f)},
 		{"types longer than the section", "type section: unexpected EOF", with(len(op.Header)+2, 9)},
 		{"not a module", "byte 0: it does not begin", []byte("hello")},
@@ -91,14 +86,27 @@ func TestGuestErrors(t *testing.T) {
 	}
 }
 
+// isModule reports what speaks against a module.
+func isModule(module []byte) error {
+	ctx := context.Background()
+	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter())
+	defer r.Close(ctx)
+	_, err := r.CompileModule(ctx, module)
+	return err
+}
+
 // What was a valid module is one.
 func FuzzGuest(f *testing.F) {
 	for _, g := range []goFunction{
 		{pieces: []goPiece{{}, {when: []goJump{{3, 1}}}, {leaves: 2}}},
-		{pieces: []goPiece{{calls: true}, {leaves: 1, to: 3}, {}, {when: []goJump{{3, 2}}}, {leaves: 2}}},
+		{pieces: []goPiece{{calls: true}, {leaves: 1, to: 3}, {calls: true, indirect: true}, {when: []goJump{{3, 2}}, panics: 9}, {leaves: 2}}},
 		{noUnwind: true, pieces: []goPiece{{when: []goJump{{2, 2}}}, {extra: []byte{op.OpBlock, op.TypeEmpty, op.OpEnd}}, {when: []goJump{{5, 0}}}, {leaves: 2}}},
 	} {
-		f.Add(goModule(g.body(0, 1)))
+		module := goModule(g.body(0))
+		if out, err := Guest(module); err != nil || bytes.Equal(out, module) || isModule(module) != nil {
+			f.Fatalf("%+v: it is not a module that is changed: %v, %v", g, err, isModule(module))
+		}
+		f.Add(module)
 	}
 	f.Add(moduleOf(threeLocals(cut(localX), load(i64Load, 0), cut(localX), store(i64Store, 8))))
 	f.Add([]byte(op.Header))
@@ -108,16 +116,10 @@ func FuzzGuest(f *testing.F) {
 		if !bytes.Equal(in, before) {
 			t.Fatal("the input was changed")
 		}
-		if err != nil || bytes.Equal(out, in) || len(in) > 1<<12 {
+		if err != nil || bytes.Equal(out, in) || len(in) > 1<<12 || isModule(in) != nil {
 			return
 		}
-		ctx := context.Background()
-		r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter())
-		defer r.Close(ctx)
-		if _, err := r.CompileModule(ctx, in); err != nil {
-			return // it was none
-		}
-		if _, err := r.CompileModule(ctx, out); err != nil {
+		if err := isModule(out); err != nil {
 			t.Errorf("%v\n%x became\n%x", err, in, out)
 		}
 	})

@@ -148,7 +148,7 @@ func (f *function) bringCopy(n, i, first int) bool {
 // what comes between two turns first. Where first ends with a jump it was no loop,
 // but something that Go put before those who jump to it.
 func (f *function) moveBegin(first int) bool {
-	if f.resumed[first] || jumpsTo(f.pieces[first], first) {
+	if jumpsTo(f.pieces[first], first) {
 		return false
 	}
 	sites := 0
@@ -204,7 +204,7 @@ func endsAway(code []wasmbin.Instruction) bool {
 		return false
 	}
 	switch code[len(code)-1].Op {
-	case wasmbin.OpUnreachable, wasmbin.OpReturn, opUnwind, opJump:
+	case wasmbin.OpUnreachable, wasmbin.OpReturn, opJump:
 		return true
 	}
 	return false

@@ -30,16 +30,16 @@ import (
 // WebAssembly has for loops and for going forward.
 
 // Instructions that are not WebAssembly's: a branch to a piece (Arg, with the PC_B
-// that the table had for it in Start), and those to the end of $unwind.
+// that the table had for it in Start), and one to the end of $unwind if a call
+// says so.
 const (
 	opJump     = 0xff
-	opUnwind   = 0xfe
-	opUnwindIf = 0xfd
+	opUnwindIf = 0xfe
 )
 
-// maxPieces bounds the work: it grows with the third power of a function's loops,
-// and one of 400 loops in a row has some 1200 pieces and takes a second.
-const maxPieces = 1000
+// maxPieces bounds the work: each loop may need a round through all pieces, so 4000
+// take up to a second and 12,000 up to twenty.
+const maxPieces = 4000
 
 // pcB is the number of the parameter.
 const pcB = 0
@@ -159,23 +159,30 @@ func (f *function) piece(pc int64) (n int, ok bool) {
 // calls, when a panic is recovered.
 //
 // The address that a call returns to is a constant that is stored before the call:
-// the function's number and, in the lowest 16 bits, PC_B.
+// the function's number and, in the lowest 16 bits, PC_B. That of sigpanic, which is
+// called where a pointer is nil, is only for the stack trace: sigpanic unwinds, and
+// never comes back.
 func (f *function) findResumed(code []wasmbin.Instruction, p *program, i uint32) bool {
 	f.resumed, f.givenUp = make([]bool, len(f.pieces)), make([]bool, len(f.pieces))
 	f.resumed[0] = true
+	returns := 0 // the piece that the next call returns to; 0 is resumed anyway
 	for _, in := range code {
 		switch {
 		case in.Op == wasmbin.OpCall && uint32(in.Arg) == p.deferReturn:
 			return false
+		case in.Op == wasmbin.OpCall && uint32(in.Arg) == p.sigPanic:
+			returns = 0
 		case in.Op == wasmbin.OpI64Const && in.Arg>>16 == int64(firstFunction+i):
 			pc := in.Arg & 0xffff
 			n, ok := f.piece(pc)
 			if !ok || pc >= int64(len(f.table)-1) {
 				return false // the default comes back: only assembly does that
 			}
-			f.resumed[n] = true
+			f.resumed[returns] = true
+			returns = n
 		}
 	}
+	f.resumed[returns] = true
 	return true
 }
 
@@ -193,7 +200,16 @@ func (f *function) findJumps() bool {
 				inner++
 			case wasmbin.OpEnd:
 				inner--
-			case wasmbin.OpLocalGet, wasmbin.OpLocalSet, wasmbin.OpLocalTee:
+			case wasmbin.OpLocalSet:
+				if in.Arg == pcB {
+					if !isIndirectCall(code[i:]) {
+						return false
+					}
+					out = append(out, code[i:i+3]...)
+					i += 3
+					in = code[i]
+				}
+			case wasmbin.OpLocalGet, wasmbin.OpLocalTee:
 				if in.Arg == pcB {
 					return false
 				}
@@ -213,7 +229,7 @@ func (f *function) findJumps() bool {
 				if in.Arg < inner {
 					break // to a block of the piece
 				}
-				if !f.unwinds || in.Arg != inner+outer+1 {
+				if !f.unwinds || in.Op == wasmbin.OpBr || in.Arg != inner+outer+1 {
 					return false
 				}
 				// A call that may unwind ends its piece, and returns to the next one. Within an if
@@ -221,13 +237,21 @@ func (f *function) findJumps() bool {
 				if inner == 0 && (i+1 < len(code) || n+1 == len(f.pieces) || !f.resumed[n+1]) {
 					return false
 				}
-				if in.Op = opUnwindIf; code[i].Op == wasmbin.OpBr {
-					in.Op = opUnwind
-				}
+				in.Op = opUnwindIf
 			}
 			out = append(out, in)
 		}
 		f.pieces[n] = out
 	}
 	return true
+}
+
+// isIndirectCall reports whether code begins with the call of a function whose
+// number is on the stack. The callee's PC_B comes before that number, which the
+// caller's own PC_B holds meanwhile.
+func isIndirectCall(code []wasmbin.Instruction) bool {
+	return len(code) > 3 && code[0].Op == wasmbin.OpLocalSet && code[0].Arg == pcB &&
+		code[1].Op == wasmbin.OpI32Const && code[1].Arg == 0 &&
+		code[2].Op == wasmbin.OpLocalGet && code[2].Arg == pcB &&
+		code[3].Op == wasmbin.OpCallInd
 }

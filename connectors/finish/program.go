@@ -1,6 +1,7 @@
 package finish
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/rapidbyte-go/rapidbyte/wasmbin"
@@ -16,6 +17,7 @@ type program struct {
 	// told.
 	isGo        bool
 	deferReturn uint32 // the function runtime.deferreturn
+	sigPanic    uint32 // and runtime.sigpanic
 }
 
 // firstFunction is the number that Go's linker gives to a module's first function
@@ -24,36 +26,34 @@ type program struct {
 const firstFunction = 0x1000
 
 const (
-	sectionType     = 1
-	sectionFunction = 3
-	funcType        = 0x60
 	deferReturnName = "runtime.deferreturn"
+	sigPanicName    = "runtime.sigpanic"
 )
 
-// readProgram reads everything but the code, and finds that.
+// readProgram reads everything but the code, and finds that. Where a module has
+// types of a later version of the format it finds none.
 func readProgram(module []byte) (p program, code wasmbin.Section, err error) {
-	if p.imported, _, err = wasmbin.ImportedFunctions(module); err != nil {
+	imports, err := wasmbin.ReadImports(module)
+	if err != nil {
 		return p, code, err
 	}
-	var types []uint32 // their parameters
-	for s, err := range wasmbin.Sections(module) {
-		if err != nil {
-			return p, code, err
-		}
+	p.imported = imports.Functions
+	var types []uint32                        // their parameters
+	for s := range wasmbin.Sections(module) { // which ReadImports has read
 		d := wasmbin.NewDecoder(module[:s.End], s.Body)
 		switch s.ID {
-		case sectionType:
+		case wasmbin.SectionType:
 			const what = "type section"
 			for range d.Count(what) {
-				if d.Byte(what) != funcType {
-					return p, wasmbin.Section{}, d.Err() // of a later version of the format
+				if d.Byte(what) != wasmbin.TypeFunction {
+					return p, wasmbin.Section{}, d.Err()
 				}
 				n := d.U32(what)
 				d.Bytes(n, what)
 				d.Bytes(d.U32(what), what) // results
 				types = append(types, n)
 			}
-		case sectionFunction:
+		case wasmbin.SectionFunction:
 			const what = "function section"
 			for range d.Count(what) {
 				n := uint32(0)
@@ -65,20 +65,35 @@ func readProgram(module []byte) (p program, code wasmbin.Section, err error) {
 		case wasmbin.SectionElement:
 			p.isGo = goTable(d, p.imported)
 		case wasmbin.SectionCode:
+			const what = "code section"
+			if n := d.U32(what); int(n) != len(p.params) {
+				d.Fail(what, fmt.Errorf("%d functions, %d were declared", n, len(p.params)))
+			}
 			code = s
 		}
 		if d.Err() != nil {
 			return p, code, d.Err()
 		}
 	}
-	found := false
+	p.isGo = p.isGo && p.findNames(module)
+	return p, code, nil
+}
+
+// findNames finds the functions that are known by their names, and reports whether
+// there are all.
+func (p *program) findNames(module []byte) bool {
+	found := 0
 	for index, name := range wasmbin.FunctionNames(module) {
-		if name == deferReturnName {
-			p.deferReturn, found = index, true
+		switch name {
+		case deferReturnName:
+			p.deferReturn = index
+			found++
+		case sigPanicName:
+			p.sigPanic = index
+			found++
 		}
 	}
-	p.isGo = p.isGo && found
-	return p, code, nil
+	return found == 2
 }
 
 // goTable reports whether an element section puts the module's own functions, one
@@ -99,12 +114,8 @@ func goTable(d *wasmbin.Decoder, imported uint32) bool {
 // instructions decodes a function's body: its declarations of locals, how many
 // locals those are, and the code. It knows no more than [wasmbin.Decoder] does.
 func instructions(body []byte) (declarations []byte, locals uint32, code []wasmbin.Instruction, ok bool) {
-	const what = "function"
 	d := wasmbin.NewDecoder(body, 0)
-	for range d.Count(what) {
-		locals += d.U32(what)
-		d.Byte(what)
-	}
+	locals = d.Locals()
 	declarations = body[:d.At()]
 	code = make([]wasmbin.Instruction, 0, len(body)/2)
 	for d.More() {

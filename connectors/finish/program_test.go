@@ -54,7 +54,7 @@ func TestProgramsDoTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, after := countJumps(t, module), countJumps(t, finished)
+	before, after := countAll(t, module), countAll(t, finished)
 	if after.table*3 > before.table || before.loops == 0 || after.loops < 500 {
 		t.Errorf("%d jumps go through a table and %d loops do not; before it was %d and %d", after.table, after.loops, before.table, before.loops)
 	}
@@ -80,29 +80,16 @@ func TestProgramsDoTheSame(t *testing.T) {
 	}
 }
 
-// jumps counts what the functions of a Go program do to get from piece to piece.
-type jumps struct{ table, loops int }
-
-func countJumps(t *testing.T, module []byte) (n jumps) {
+// countAll counts for all functions of a module.
+func countAll(t *testing.T, module []byte) (n jumps) {
 	t.Helper()
-	_, code, err := readProgram(module)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := wasmbin.NewDecoder(module[:code.End], code.Body)
-	for range d.Count("code") {
-		_, _, list, ok := instructions(d.Bytes(d.U32("size"), "function"))
-		if !ok {
-			t.Fatal("a function cannot be read")
+	for f, err := range wasmbin.Functions(module) {
+		if err != nil {
+			t.Fatal(err)
 		}
-		for i, in := range list {
-			switch {
-			case in.Op == wasmbin.OpLoop:
-				n.loops++
-			case in.Op == wasmbin.OpLocalSet && in.Arg == pcB && list[i-1].Op == wasmbin.OpI32Const:
-				n.table++
-			}
-		}
+		one := countJumps(t, module[f.Start:f.End])
+		n.table += one.table
+		n.loops += one.loops
 	}
 	return n
 }

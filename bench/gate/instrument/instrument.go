@@ -33,13 +33,12 @@ func Count(module []byte) ([]byte, []Counter, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("instrument: %w", err)
 	}
-	d := m.section(wasmbin.SectionCode)
-	if d == nil {
+	if m.section(wasmbin.SectionCode) == nil {
 		return nil, nil, errors.New("instrument: module has no code")
 	}
 
 	// The counters come behind the globals the module has.
-	functions, imported, err := wasmbin.ImportedFunctions(module)
+	imports, err := wasmbin.ReadImports(module)
 	if err != nil {
 		return nil, nil, fmt.Errorf("instrument: %w", err)
 	}
@@ -47,37 +46,30 @@ func Count(module []byte) ([]byte, []Counter, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("instrument: %w", err)
 	}
-	firstCounter := imported + globals
-
-	n := d.Count("code section")
-	if err := d.Err(); err != nil {
-		return nil, nil, fmt.Errorf("instrument: %w", err)
-	}
-	body := wasmbin.AppendU32(nil, n)
-	for i := range n {
-		f := d.Bytes(d.U32("size of a function"), "function")
-		if err := d.Err(); err != nil {
-			return nil, nil, fmt.Errorf("instrument: code of function %d: %w", i, err)
-		}
-		counted, err := countBody(module[:d.At()], d.At()-len(f), firstCounter+i)
-		if err != nil {
-			return nil, nil, fmt.Errorf("instrument: function %d: %w", functions+i, err)
-		}
-		body = wasmbin.AppendU32(body, uint32(len(counted)))
-		body = append(body, counted...)
-	}
+	firstCounter := imports.Globals + globals
 
 	names := wasmbin.FunctionNames(module)
-	counters := make([]Counter, n)
-	for i := range counters {
-		index := functions + uint32(i)
-		name := names[index]
-		if name == "" {
-			name = "func[" + strconv.Itoa(int(index)) + "]"
+	var bodies []byte
+	var counters []Counter
+	for f, err := range wasmbin.Functions(module) {
+		if err != nil {
+			return nil, nil, fmt.Errorf("instrument: %w", err)
 		}
-		counters[i] = Counter{Global: "instructions." + strconv.Itoa(i), Function: name}
+		counted, err := countBody(module[:f.End], f.Start, firstCounter+uint32(len(counters)))
+		if err != nil {
+			return nil, nil, fmt.Errorf("instrument: function %d: %w", f.Index, err)
+		}
+		bodies = wasmbin.AppendU32(bodies, uint32(len(counted)))
+		bodies = append(bodies, counted...)
+
+		name := names[f.Index]
+		if name == "" {
+			name = "func[" + strconv.Itoa(int(f.Index)) + "]"
+		}
+		counters = append(counters, Counter{Global: "instructions." + strconv.Itoa(len(counters)), Function: name})
 	}
-	out, err := m.write(body, counters, firstCounter)
+	code := append(wasmbin.AppendU32(nil, uint32(len(counters))), bodies...)
+	out, err := m.write(code, counters, firstCounter)
 	if err != nil {
 		return nil, nil, fmt.Errorf("instrument: %w", err)
 	}
@@ -87,12 +79,8 @@ func Count(module []byte) ([]byte, []Counter, error) {
 // countBody rewrites the function whose body is module from start: its locals
 // stay, and every basic block gets its counter.
 func countBody(module []byte, start int, global uint32) ([]byte, error) {
-	const what = "locals"
 	d := wasmbin.NewDecoder(module, start)
-	for range d.Count(what) {
-		d.U32(what)  // how many
-		d.Byte(what) // of which type
-	}
+	d.Locals()
 	out := append(make([]byte, 0, (len(module)-start)*2), module[start:d.At()]...)
 
 	block, count := d.At(), uint32(0)

@@ -209,11 +209,11 @@ func TestWhatCannotBeCountedIsRefused(t *testing.T) {
 		"no immediate":       {module(opI32Const), "function 0: byte 35: instruction: unexpected EOF"},
 		"SIMD":               {module(0xfd, 0, opEnd), "instruction: unknown opcode 0xfd"},
 		"unknown 0xfc":       {module(0xfc, 99, opEnd), "instruction: unknown opcode 0xfc 0x63"},
-		"imports":            {wasm(2, 1, 1, 'm', 1, 'g', 4), "import section: import of unknown kind 4"},
+		"imports":            {wasm(2, 1, 1, 'm', 1, 'g', 5), "import section: import of unknown kind 5"},
 		"globals":            {wasm(6), "global section: unexpected EOF"},
 		"exports":            {wasm(7, 0x80), "export section: unexpected EOF"},
 		"functions":          {wasm(10, 2, 1), "code section: unexpected EOF"},
-		"size of a function": {wasm(10, 1, 5, 0), "code of function 0: byte 12: function: unexpected EOF"},
+		"size of a function": {wasm(10, 1, 5, 0), "byte 12: code section: unexpected EOF"},
 		"locals":             {wasm(10, 1, 1, 1), "function 0: byte 13: locals: unexpected EOF"},
 	} {
 		if _, _, err := Count(tt.module); err == nil || !strings.HasPrefix(err.Error(), "instrument: ") || !strings.Contains(err.Error(), tt.want) {
