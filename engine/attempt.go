@@ -151,8 +151,10 @@ func (a *attempt) connect(bytes int) {
 	if a.run.options.Capture != nil {
 		hops++
 	}
+	r := a.run.plan.pipeline.Resources
+	bytes = int(min(int64(bytes), r.MaxInflightBytes))
 	for range hops {
-		a.links = append(a.links, hostfuncs.NewLinks(len(a.job.streams), a.run.plan.pipeline.Resources.MaxInflightBatches, bytes))
+		a.links = append(a.links, hostfuncs.NewLinks(len(a.job.streams), r.MaxInflightBatches, bytes))
 	}
 }
 

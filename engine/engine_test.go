@@ -293,22 +293,39 @@ func TestCancellation(t *testing.T) {
 	}
 }
 
-// However many streams there are, frames in flight stay within the bound: a
-// source does not run ahead into the next streams while the destination waits.
-func TestStreamsShareTheBound(t *testing.T) {
-	e := newEngine(t, engine.Native, nil)
-	p := parse(t, "batches: 1", "dest:", "mode: wait-open", "resources:", "max_inflight_batches: 3",
-		"streams: [{name: a, sync_mode: full_refresh}, {name: b, sync_mode: full_refresh}, {name: c, sync_mode: full_refresh}]")
-	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(100*time.Millisecond, cancel)
-	var last engine.Progress
-	_, err := e.Run(ctx, p, engine.RunOptions{Progress: func(p engine.Progress) { last = p }})
-	if !errors.Is(err, context.Canceled) {
-		t.Fatal(err)
-	}
-	// A stream is three frames: schema, one batch of 100 rows, end.
-	if got := last.Stages[0].Rows; got != 100 {
-		t.Errorf("the source emitted %d rows while nobody took any and 3 frames may be in flight, want 100", got)
+// Frames in flight stay within the bounds while nobody takes any, however many
+// streams there are: a source does not run ahead into the next ones.
+func TestFramesInFlight(t *testing.T) {
+	// A stream is a schema, batches of 100 rows, and an end.
+	const threeStreams = "streams: [{name: a, sync_mode: full_refresh}, {name: b, sync_mode: full_refresh}, {name: c, sync_mode: full_refresh}]"
+	for name, tt := range map[string]struct {
+		source, resources []string
+		rows              int64
+	}{
+		"three frames":            {[]string{"batches: 1", threeStreams}, []string{"max_inflight_batches: 3"}, 100},
+		"16 frames":               {[]string{"batches: 100"}, nil, 1500},
+		"4 MiB":                   {[]string{"batches: 100", "size: 1000000"}, nil, 400},
+		"as many as asked for":    {[]string{"batches: 100", "size: 1000000"}, []string{"max_inflight_batches: 16"}, 1500},
+		"a quarter of max_memory": {[]string{"batches: 100", "size: 1000000"}, []string{"max_inflight_batches: 16", "max_memory: 32mb"}, 800},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newEngine(t, engine.Native, nil)
+			p := parse(t, slices.Concat(tt.source, []string{"dest:", "mode: wait-open", "resources:"}, tt.resources)...)
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(10*time.Second, cancel)
+			var last engine.Progress
+			_, err := e.Run(ctx, p, engine.RunOptions{Progress: func(p engine.Progress) {
+				if last = p; p.Stages[0].Rows >= tt.rows {
+					time.AfterFunc(50*time.Millisecond, cancel) // it would go on at once if it could
+				}
+			}})
+			if !errors.Is(err, context.Canceled) {
+				t.Fatal(err)
+			}
+			if got := last.Stages[0].Rows; got != tt.rows {
+				t.Errorf("the source emitted %d rows, want %d", got, tt.rows)
+			}
+		})
 	}
 }
 

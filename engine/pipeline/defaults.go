@@ -20,12 +20,12 @@ const (
 	// more would surprise on a small container, which is where a loader often runs.
 	defaultPairMemory = 128 << 20
 
-	// A batch may take a quarter of the memory, which is also what frames in
+	// A batch may take a quarter of the memory, which is also what batches in
 	// flight may take together. So the default is 64 MiB, and follows max_memory
 	// down. It is a ceiling, not a promise: a row this large exists several times
 	// at once, as rows and as Arrow in both guests, and one of more than some 40
 	// MiB needs a larger max_memory, which the error then says.
-	maxBatchShare   = 4
+	inflightShare   = 4
 	defaultMaxBatch = 64 << 20
 
 	// More than one takes connections, memory and processors that others may be
@@ -48,10 +48,12 @@ const (
 	// failover. Fewer give up on what passes; more only delay bad news.
 	defaultMaxRetries = 3
 
-	// 16 batches of the usual 1 MiB even out a source and a destination that
-	// take turns being slow. With 1 or 2 they wait for each other; beyond some
-	// tens only memory grows, which the bound on bytes holds in any case.
-	defaultMaxInflight = 16
+	// Batches in flight even out a source and a destination that take turns being
+	// slow. 4 MiB of the usual batches of 0.8 MiB do, and are still in the
+	// processor's cache when they are read; from there on only memory grows. 16 is
+	// for small batches. Who asks for a number of batches gets as many.
+	defaultMaxInflight      = 16
+	defaultMaxInflightBytes = 4 << 20
 )
 
 // What a pipeline may ask for.

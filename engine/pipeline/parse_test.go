@@ -48,7 +48,7 @@ func TestEveryKey(t *testing.T) {
 		Resources: Resources{
 			MaxMemory: 1 << 30, MaxBatchBytes: 16 << 20, Parallelism: 4,
 			CheckpointBytes: 1000, CheckpointRows: 5000, CheckpointInterval: time.Minute,
-			MaxRetries: 0, Compression: "zstd", MaxInflightBatches: 4,
+			MaxRetries: 0, Compression: "zstd", MaxInflightBatches: 4, MaxInflightBytes: 256 << 20,
 		},
 		positions: got.positions,
 		variables: got.variables,
@@ -88,7 +88,7 @@ func TestDefaults(t *testing.T) {
 	}
 	want := Resources{
 		MaxMemory: 256 << 20, MaxBatchBytes: 64 << 20, Parallelism: 1,
-		CheckpointBytes: 64 << 20, MaxRetries: 3, Compression: "none", MaxInflightBatches: 16,
+		CheckpointBytes: 64 << 20, MaxRetries: 3, Compression: "none", MaxInflightBatches: 16, MaxInflightBytes: 4 << 20,
 	}
 	if p.Resources != want {
 		t.Errorf("resources are %+v, want %+v", p.Resources, want)

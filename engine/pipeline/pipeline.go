@@ -75,7 +75,8 @@ type Resources struct {
 	CheckpointInterval time.Duration // 0: off; whole seconds
 	MaxRetries         int
 	Compression        string // "none", "lz4", "zstd"
-	MaxInflightBatches int
+	MaxInflightBatches int    // between two stages of a partition
+	MaxInflightBytes   int64  // the same; one batch may always be there
 }
 
 // Ref names a connector: [namespace/]name[@vX]. Only Name selects one; the
