@@ -152,7 +152,9 @@ func (a *attempt) connect(bytes int) {
 		hops++
 	}
 	r := a.run.plan.pipeline.Resources
-	bytes = int(min(int64(bytes), r.MaxInflightBytes))
+	if r.MaxInflightBytes > 0 {
+		bytes = int(min(int64(bytes), r.MaxInflightBytes))
+	}
 	for range hops {
 		a.links = append(a.links, hostfuncs.NewLinks(len(a.job.streams), r.MaxInflightBatches, bytes))
 	}

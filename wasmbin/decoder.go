@@ -276,6 +276,16 @@ func ReadImports(module []byte) (n Imports, err error) {
 	return n, nil
 }
 
+// ValueTypes reads a list of types of values, and returns how many there are.
+func (d *Decoder) ValueTypes() uint32 {
+	const what = "types of values"
+	n := d.Count(what)
+	for range n {
+		d.valueType(what)
+	}
+	return n
+}
+
 // valueType skips a type of values.
 func (d *Decoder) valueType(what string) {
 	const reference, nullReference = 0x64, 0x63 // to a type that follows
@@ -324,6 +334,7 @@ func Functions(module []byte) iter.Seq2[Function, error] {
 				d.Bytes(size, what)
 				f.End = d.at
 				if d.err != nil {
+					d.err = fmt.Errorf("function %d: %w", f.Index, d.err)
 					break
 				}
 				if !yield(f, nil) {
@@ -348,7 +359,7 @@ func (d *Decoder) Locals() (n uint32) {
 	const what = "locals"
 	for range d.Count(what) {
 		n += d.U32(what)
-		d.Byte(what) // their type
+		d.valueType(what)
 	}
 	return n
 }

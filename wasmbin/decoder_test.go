@@ -383,8 +383,8 @@ func TestFunctions(t *testing.T) {
 		{"a damaged section", Header + section(10, "\x01\x01a") + "\x0b\x01", nil, 0, "byte 15: section: unexpected EOF"},
 		{"damaged imports", Header + section(2, "\x01"), nil, 0, "byte 11: import section: unexpected EOF"},
 		{"too many", Header + section(10, "\x09\x01a"), nil, 0, "byte 11: code section: unexpected EOF"},
-		{"one too few", Header + section(10, "\x02\x02ab") + section(11, "\x00"), []string{"ab"}, 0, "byte 14: code section: unexpected EOF"},
-		{"a body beyond the section", Header + section(10, "\x01\x02a") + section(11, "\x00"), nil, 0, "byte 12: code section: unexpected EOF"},
+		{"one too few", Header + section(10, "\x02\x02ab") + section(11, "\x00"), []string{"ab"}, 0, "function 1: byte 14: code section: unexpected EOF"},
+		{"a body beyond the section", Header + section(10, "\x01\x02a") + section(11, "\x00"), nil, 0, "function 0: byte 12: code section: unexpected EOF"},
 		{"more behind them", Header + section(10, "\x01\x01abc"), []string{"a"}, 0, "byte 13: code section: 2 bytes behind the last function"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -421,7 +421,7 @@ func TestFunctions(t *testing.T) {
 }
 
 func TestLocals(t *testing.T) {
-	for in, want := range map[string]uint32{"\x00": 0, "\x01\x03\x7e": 3, "\x02\x80\x01\x7f\x02\x7e": 130} {
+	for in, want := range map[string]uint32{"\x00": 0, "\x01\x03\x7e": 3, "\x02\x80\x01\x7f\x02\x7e": 130, "\x01\x01\x63\x00": 1} {
 		d := NewDecoder([]byte(in+"\x0b"), 0)
 		if n := d.Locals(); n != want || d.Left() != 1 || d.Err() != nil {
 			t.Errorf("%q: %d locals, %d bytes left, error %v, want %d and 1", in, n, d.Left(), d.Err(), want)

@@ -48,9 +48,8 @@ func readProgram(module []byte) (p program, code wasmbin.Section, err error) {
 				if d.Byte(what) != wasmbin.TypeFunction {
 					return p, wasmbin.Section{}, d.Err()
 				}
-				n := d.U32(what)
-				d.Bytes(n, what)
-				d.Bytes(d.U32(what), what) // results
+				n := d.ValueTypes()
+				d.ValueTypes() // results
 				types = append(types, n)
 			}
 		case wasmbin.SectionFunction:
@@ -82,18 +81,16 @@ func readProgram(module []byte) (p program, code wasmbin.Section, err error) {
 // findNames finds the functions that are known by their names, and reports whether
 // there are all.
 func (p *program) findNames(module []byte) bool {
-	found := 0
+	deferReturn, sigPanic := false, false
 	for index, name := range wasmbin.FunctionNames(module) {
 		switch name {
 		case deferReturnName:
-			p.deferReturn = index
-			found++
+			p.deferReturn, deferReturn = index, true
 		case sigPanicName:
-			p.sigPanic = index
-			found++
+			p.sigPanic, sigPanic = index, true
 		}
 	}
-	return found == 2
+	return deferReturn && sigPanic
 }
 
 // goTable reports whether an element section puts the module's own functions, one

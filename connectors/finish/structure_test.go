@@ -351,7 +351,7 @@ func TestStructureLeavesAlone(t *testing.T) {
 	for name, body := range map[string][]byte{
 		"PC_B is read":                            goFn(with(op.OpLocalGet, pcB, op.OpDrop)),
 		"PC_B is set":                             goFn(with(op.OpI64Const, 0, op.OpDrop, op.OpGlobalGet, fuel, op.OpLocalSet, pcB)),
-		"an indirect call of a number too few":    goFn(with(op.OpI32Const, 0, op.OpLocalSet, pcB, op.OpI32Const, 0, op.OpLocalGet, pcB, op.OpDrop, op.OpDrop)),
+		"an indirect call of a number too few":    goFn(with(op.OpGlobalGet, fuel, op.OpLocalSet, pcB, op.OpI32Const, 0, op.OpLocalGet, pcB, op.OpDrop, op.OpDrop)),
 		"an indirect call that is cut off":        goFn(goFunction{pieces: append([]goPiece{{extra: []byte{op.OpGlobalGet, fuel, op.OpLocalSet, pcB, op.OpI32Const, 0, op.OpLocalGet, pcB}}}, simple.pieces[1:]...)}),
 		"an indirect call with another PC_B":      goFn(with(op.OpGlobalGet, fuel, op.OpLocalSet, pcB, op.OpI32Const, 2, op.OpLocalGet, pcB, op.OpCallInd, 0, 0, op.OpDrop)),
 		"an indirect call of another local":       goFn(with(op.OpGlobalGet, fuel, op.OpLocalSet, pcB, op.OpI32Const, 0, op.OpLocalGet, 1, op.OpCallInd, 0, 0, op.OpDrop)),

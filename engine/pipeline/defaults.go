@@ -25,7 +25,7 @@ const (
 	// down. It is a ceiling, not a promise: a row this large exists several times
 	// at once, as rows and as Arrow in both guests, and one of more than some 40
 	// MiB needs a larger max_memory, which the error then says.
-	inflightShare   = 4
+	maxBatchShare   = 4
 	defaultMaxBatch = 64 << 20
 
 	// More than one takes connections, memory and processors that others may be

@@ -191,8 +191,8 @@ func (t *tree) resources(r *Resources, o *object) {
 	r.Parallelism, r.AutoParallelism = int(parallelism), auto
 
 	r.MaxMemory = o.size("max_memory", defaultPairMemory*(parallelism+1), minMaxMemory, maxMaxMemory)
-	r.MaxBatchBytes = o.size("max_batch_bytes", min(defaultMaxBatch, r.MaxMemory/inflightShare), minMaxBatch, maxMaxBatch)
-	if r.MaxBatchBytes > r.MaxMemory/inflightShare {
+	r.MaxBatchBytes = o.size("max_batch_bytes", min(defaultMaxBatch, r.MaxMemory/maxBatchShare), minMaxBatch, maxMaxBatch)
+	if r.MaxBatchBytes > r.MaxMemory/maxBatchShare {
 		o.errorf("max_batch_bytes", "resources.max_batch_bytes: want at most a quarter of max_memory (%s); a batch exists in several places at once", sizeText(r.MaxMemory))
 	}
 
@@ -204,9 +204,8 @@ func (t *tree) resources(r *Resources, o *object) {
 	r.MaxRetries = int(o.number("max_retries", defaultMaxRetries, 0, maxMaxRetries))
 	r.Compression = o.choice("compression", defaultCompression, []string{"none", "lz4", "zstd"}, nil)
 	r.MaxInflightBatches = int(o.number("max_inflight_batches", defaultMaxInflight, 1, maxMaxInflight))
-	r.MaxInflightBytes = r.MaxMemory / inflightShare
 	if o.find("max_inflight_batches") == nil {
-		r.MaxInflightBytes = min(r.MaxInflightBytes, defaultMaxInflightBytes)
+		r.MaxInflightBytes = defaultMaxInflightBytes
 	}
 }
 

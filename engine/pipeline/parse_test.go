@@ -48,7 +48,7 @@ func TestEveryKey(t *testing.T) {
 		Resources: Resources{
 			MaxMemory: 1 << 30, MaxBatchBytes: 16 << 20, Parallelism: 4,
 			CheckpointBytes: 1000, CheckpointRows: 5000, CheckpointInterval: time.Minute,
-			MaxRetries: 0, Compression: "zstd", MaxInflightBatches: 4, MaxInflightBytes: 256 << 20,
+			MaxRetries: 0, Compression: "zstd", MaxInflightBatches: 4,
 		},
 		positions: got.positions,
 		variables: got.variables,

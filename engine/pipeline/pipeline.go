@@ -76,7 +76,7 @@ type Resources struct {
 	MaxRetries         int
 	Compression        string // "none", "lz4", "zstd"
 	MaxInflightBatches int    // between two stages of a partition
-	MaxInflightBytes   int64  // the same; one batch may always be there
+	MaxInflightBytes   int64  // the same; one batch may always be there; 0: what MaxMemory leaves
 }
 
 // Ref names a connector: [namespace/]name[@vX]. Only Name selects one; the

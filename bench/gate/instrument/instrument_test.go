@@ -213,7 +213,7 @@ func TestWhatCannotBeCountedIsRefused(t *testing.T) {
 		"globals":            {wasm(6), "global section: unexpected EOF"},
 		"exports":            {wasm(7, 0x80), "export section: unexpected EOF"},
 		"functions":          {wasm(10, 2, 1), "code section: unexpected EOF"},
-		"size of a function": {wasm(10, 1, 5, 0), "byte 12: code section: unexpected EOF"},
+		"size of a function": {wasm(10, 1, 5, 0), "function 0: byte 12: code section: unexpected EOF"},
 		"locals":             {wasm(10, 1, 1, 1), "function 0: byte 13: locals: unexpected EOF"},
 	} {
 		if _, _, err := Count(tt.module); err == nil || !strings.HasPrefix(err.Error(), "instrument: ") || !strings.Contains(err.Error(), tt.want) {
